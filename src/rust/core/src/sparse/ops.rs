@@ -1,0 +1,230 @@
+//! Row-parallel operations on sparse matrices, each row left to right.
+
+use super::csr::{from_rows, row, Csr};
+use crate::error::Result;
+use crate::exec::Exec;
+use crate::simd;
+use ndarray::{Array2, ArrayView2};
+
+/// Rows per task: enough work to hide scheduling, small enough to stop quickly.
+pub const ROWS: usize = 512;
+
+/// `m x` for a vector. O(entries).
+///
+/// # Errors
+/// `interrupted`.
+pub fn mat_vec(exec: &Exec, m: &Csr, x: &[f64], y: &mut [f64]) -> Result<()> {
+    debug_assert_eq!((m.cols(), m.rows()), (x.len(), y.len()));
+    exec.chunks_mut(y, ROWS, |start, piece| {
+        for (k, out) in piece.iter_mut().enumerate() {
+            let (cols, values) = row(m, start + k);
+            let mut sum = 0.0;
+            for (&c, &v) in cols.iter().zip(values) {
+                sum += v * x[c as usize];
+            }
+            *out = sum;
+        }
+    })
+}
+
+/// `m x` for a block of right-hand sides, `x` cells x columns. O(entries * columns).
+///
+/// # Errors
+/// `interrupted`.
+pub fn mat_mat(exec: &Exec, m: &Csr, x: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+    debug_assert_eq!(m.cols(), x.nrows());
+    let k = x.ncols();
+    let x = x.as_standard_layout();
+    // Standard layout has just been made.
+    let flat = x.as_slice().unwrap_or_default();
+    let mut y = Array2::<f64>::zeros((m.rows(), k));
+    if let (Some(out), true) = (y.as_slice_mut(), k > 0) {
+        exec.chunks_mut(out, ROWS * k, |start, piece| {
+            simd::wide(
+                #[inline(always)]
+                || {
+                    for (r, out) in piece.chunks_exact_mut(k).enumerate() {
+                        let (cols, values) = row(m, start / k + r);
+                        for (&c, &v) in cols.iter().zip(values) {
+                            let from = c as usize * k;
+                            simd::axpy(v, &flat[from..from + k], out);
+                        }
+                    }
+                },
+            );
+        })?;
+    }
+    Ok(y)
+}
+
+/// Row sums, each left to right. O(entries).
+///
+/// # Errors
+/// `interrupted`.
+pub fn row_sums(exec: &Exec, m: &Csr) -> Result<Vec<f64>> {
+    let mut sums = vec![0.0; m.rows()];
+    exec.chunks_mut(&mut sums, ROWS, |start, piece| {
+        for (k, out) in piece.iter_mut().enumerate() {
+            *out = row(m, start + k).1.iter().sum();
+        }
+    })?;
+    Ok(sums)
+}
+
+/// The matrix with its values replaced by `f(row, column, value)`; the pattern
+/// stays. O(entries).
+///
+/// # Errors
+/// `interrupted`.
+pub fn map_values<F>(exec: &Exec, mut m: Csr, f: F) -> Result<Csr>
+where
+    F: Fn(usize, usize, f64) -> f64 + Sync,
+{
+    let n = m.rows();
+    let indptr = m.proper_indptr().into_owned();
+    let indices = m.indices().to_vec();
+    let cuts: Vec<usize> = (0..=n.div_ceil(ROWS))
+        .map(|c| indptr[(c * ROWS).min(n)])
+        .collect();
+    let tasks = crate::exec::split_at_bounds(m.data_mut(), &cuts)
+        .into_iter()
+        .enumerate()
+        .collect();
+    exec.for_each(tasks, |(c, values)| {
+        let first = indptr[c * ROWS];
+        for i in c * ROWS..((c + 1) * ROWS).min(n) {
+            for k in indptr[i]..indptr[i + 1] {
+                let v = &mut values[k - first];
+                *v = f(i, indices[k] as usize, *v);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(m)
+}
+
+/// Without the entries that are exactly zero. O(entries).
+///
+/// # Errors
+/// `interrupted`.
+pub fn drop_zeros(exec: &Exec, m: Csr) -> Result<Csr> {
+    if m.data().iter().all(|&v| v != 0.0) {
+        return Ok(m);
+    }
+    build_rows(exec, m.rows(), m.cols(), |i, out| {
+        let (cols, values) = row(&m, i);
+        out.extend(
+            cols.iter()
+                .zip(values)
+                .filter(|(_, &v)| v != 0.0)
+                .map(|(&c, &v)| (c, v)),
+        );
+    })
+}
+
+/// A matrix whose row i is what `f(i, &mut row)` pushed, any column order.
+///
+/// # Errors
+/// `interrupted`, `shape` when a row names a column twice.
+pub fn build_rows<F>(exec: &Exec, rows: usize, cols: usize, f: F) -> Result<Csr>
+where
+    F: Fn(usize, &mut Vec<(u32, f64)>) + Sync,
+{
+    let parts = exec.map_chunks(rows, ROWS, |range| {
+        range
+            .map(|i| {
+                let mut out = Vec::new();
+                f(i, &mut out);
+                out
+            })
+            .collect::<Vec<_>>()
+    })?;
+    from_rows(cols, parts.into_iter().flatten().collect())
+}
+
+/// `sum_t weight_t m_t` on the union of the patterns; terms are added in order.
+/// O(entries).
+///
+/// # Errors
+/// `interrupted`.
+pub fn weighted_sum(exec: &Exec, terms: &[(f64, &Csr)]) -> Result<Csr> {
+    let Some((_, first)) = terms.first() else {
+        return Ok(Csr::zero((0, 0)));
+    };
+    build_rows(exec, first.rows(), first.cols(), |i, out| {
+        for (weight, m) in terms {
+            let (cols, values) = row(m, i);
+            out.extend(cols.iter().zip(values).map(|(&c, &v)| (c, weight * v)));
+        }
+        out.sort_by_key(|&(c, _)| c);
+        out.dedup_by(|b, a| {
+            let same = a.0 == b.0;
+            if same {
+                a.1 += b.1;
+            }
+            same
+        });
+    })
+}
+
+/// The element-wise product, on the intersection of the patterns. O(entries).
+///
+/// # Errors
+/// `interrupted`.
+pub fn hadamard(exec: &Exec, a: &Csr, b: &Csr) -> Result<Csr> {
+    build_rows(exec, a.rows(), a.cols(), |i, out| {
+        let ((ca, va), (cb, vb)) = (row(a, i), row(b, i));
+        let mut k = 0;
+        for (&c, &v) in ca.iter().zip(va) {
+            while k < cb.len() && cb[k] < c {
+                k += 1;
+            }
+            if k < cb.len() && cb[k] == c {
+                out.push((c, v * vb[k]));
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    fn small() -> Csr {
+        from_rows(
+            3,
+            vec![vec![(0, 1.0), (2, 2.0)], vec![], vec![(1, 3.0), (0, 4.0)]],
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn products_agree_with_the_dense_ones() {
+        let exec = Exec::serial();
+        let m = small();
+        let x = array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]];
+        let y = mat_mat(&exec, &m, x.view()).unwrap();
+        assert_eq!(y, array![[11.0, 14.0], [0.0, 0.0], [13.0, 20.0]]);
+        let mut v = vec![0.0; 3];
+        mat_vec(&exec, &m, &[1.0, 3.0, 5.0], &mut v).unwrap();
+        assert_eq!(v, [11.0, 0.0, 13.0]);
+    }
+
+    #[test]
+    fn sums_and_products_by_entry() {
+        let exec = Exec::serial();
+        let (a, b) = (
+            small(),
+            from_rows(3, vec![vec![(2, 1.0)], vec![(0, 7.0)], vec![]]).unwrap(),
+        );
+        let s = weighted_sum(&exec, &[(0.5, &a), (2.0, &b)]).unwrap();
+        assert_eq!(row(&s, 0), (&[0u32, 2][..], &[0.5, 3.0][..]));
+        assert_eq!(row(&s, 1), (&[0u32][..], &[14.0][..]));
+        let h = hadamard(&exec, &a, &b).unwrap();
+        assert_eq!((h.nnz(), row(&h, 0).1[0]), (1, 2.0));
+        assert_eq!(row_sums(&exec, &a).unwrap(), [3.0, 0.0, 7.0]);
+        let d = map_values(&exec, a, |i, _, v| if i == 0 { 0.0 } else { v }).unwrap();
+        assert_eq!(drop_zeros(&exec, d).unwrap().nnz(), 2);
+    }
+}
