@@ -1,0 +1,16 @@
+//! Markov chains: classes, macrostates, stationary and absorption behaviour.
+
+pub mod absorption;
+pub mod classes;
+pub mod coarse;
+pub mod gpcca;
+pub mod macrostates;
+mod nelder_mead;
+mod objective;
+mod quasi_newton;
+pub mod rotation;
+pub mod simplex;
+pub mod states;
+pub mod stationary;
+pub mod transient;
+pub mod solve;

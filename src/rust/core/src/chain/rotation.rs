@@ -1,0 +1,388 @@
+//! From Schur vectors to memberships: the rotation that makes states crisp.
+//!
+//! Memberships are `chi = X A` with rows that sum to one and no negative entry; among
+//! all such `A` the crispest is sought (Roeblitz & Weber 2013; section 2.6.3 of the
+//! fate-mapping rules). Up to four states the search is the Nelder-Mead run that
+//! reproduces published results. Beyond, where that run stops far from the minimum, it
+//! is a quasi-Newton method on the pieces of the objective, from several starts. Only
+//! cells on the hull matter: the search uses a few hundred of them and takes in
+//! whatever cell a result turns out to violate, so the result holds for all cells.
+
+use super::nelder_mead;
+use super::objective::{columns, Cells, Objective};
+use super::quasi_newton;
+use super::simplex::inner_simplex;
+use crate::error::{CoreError, Result};
+use crate::exec::Exec;
+use crate::rng::Stream;
+use ndarray::{Array2, ArrayView2};
+
+/// States up to which `Auto` is Nelder-Mead.
+const COMPAT: usize = 4;
+
+/// Cells taken per state and search direction at the start.
+const NEAREST: usize = 16;
+
+/// Times that violated cells are taken in before all cells are used.
+const ROUNDS: usize = 12;
+
+/// Iterations of one round of the search.
+const STEPS: usize = 400;
+
+/// Progress over a few iterations below which a round ends.
+const PROGRESS: f64 = 1e-5;
+
+/// Key of the perturbed starts.
+const PURPOSE: u64 = 0x524F_5441;
+
+/// A membership below this is a failure, above it rounding.
+const NEGATIVE: f64 = -1e4 * f64::EPSILON;
+
+/// How the rotation is sought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Optimizer {
+    /// Nelder-Mead up to four states, quasi-Newton beyond.
+    Auto,
+    /// Nelder-Mead always.
+    NelderMead,
+}
+
+/// Memberships of every cell in every macrostate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Memberships {
+    /// chi, cells x m; entries in [0, 1], rows sum to one.
+    pub memberships: Array2<f64>,
+    /// A, m x m.
+    pub rotation: Array2<f64>,
+    /// `(m - f) / m` at the result, 1 for perfectly crisp states.
+    pub crispness: f64,
+    /// The same at the inner simplex.
+    pub start_crispness: f64,
+    /// Evaluations of the objective.
+    pub evaluations: usize,
+    /// `"nelder-mead"` or `"quasi-newton"`.
+    pub optimizer: &'static str,
+}
+
+/// Memberships from `x` (n x m, the first m Schur vectors). O(n m^2) plus the search,
+/// whose cost hardly depends on n.
+///
+/// # Errors
+/// As [`inner_simplex`]; `no_state` when the memberships are negative or a state is
+/// empty, `memory`, `interrupted`.
+pub fn memberships(
+    exec: &Exec,
+    x: ArrayView2<'_, f64>,
+    optimizer: Optimizer,
+) -> Result<Memberships> {
+    let m = x.ncols();
+    let simplex = inner_simplex(x)?;
+    let d = m - 1;
+    let mut start = Vec::with_capacity(d * d);
+    for k in 1..m {
+        start.extend((1..m).map(|l| simplex.rotation[(k, l)]));
+    }
+    let everyone: Vec<usize> = (0..x.nrows()).collect();
+    let all = Cells::new(x, &everyone)?;
+    let mut full = Objective {
+        exec,
+        cells: &all,
+        evaluations: 0,
+    };
+    let start_value = full.value(&start)?;
+    let compat = optimizer == Optimizer::NelderMead || m <= COMPAT;
+    let (best, value) = if compat {
+        nelder_mead::minimise(&start, |b| full.value(b))?
+    } else {
+        several_starts(x, &mut full, &start, start_value)?
+    };
+    let evaluations = full.evaluations;
+    let (memberships, rotation) = filled(exec, x, &all, &best)?;
+    let crisp = |f: f64| (m as f64 - f) / m as f64;
+    Ok(Memberships {
+        memberships,
+        rotation,
+        crispness: crisp(value),
+        start_crispness: crisp(start_value),
+        evaluations,
+        optimizer: if compat {
+            "nelder-mead"
+        } else {
+            "quasi-newton"
+        },
+    })
+}
+
+/// The best of the inner simplex and of perturbations of the best so far; never worse
+/// than the inner simplex itself.
+fn several_starts(
+    x: ArrayView2<'_, f64>,
+    full: &mut Objective<'_>,
+    start: &[f64],
+    start_value: f64,
+) -> Result<(Vec<f64>, f64)> {
+    let mut pool = Pool::new(x, full, start)?;
+    let (mut best, mut value) = (start.to_vec(), start_value);
+    let tries: u64 = match x.ncols() {
+        0..=6 => 4,
+        7..=8 => 2,
+        _ => 1,
+    };
+    for attempt in 0..tries {
+        full.exec.check()?;
+        let mut from = best.clone();
+        if attempt > 0 {
+            let mut s = Stream::new(0, PURPOSE, attempt, 0);
+            from.iter_mut().for_each(|v| *v *= 1.0 + 0.3 * s.normal());
+        }
+        let (b, f) = pool.descend(x, full, from)?;
+        if f < value {
+            (best, value) = (b, f);
+        }
+    }
+    Ok((best, value))
+}
+
+/// The cells that the search looks at.
+struct Pool {
+    member: Vec<bool>,
+    index: Vec<usize>,
+}
+
+impl Pool {
+    /// Cells with the smallest memberships at the start, for every state.
+    fn new(x: ArrayView2<'_, f64>, full: &Objective<'_>, start: &[f64]) -> Result<Pool> {
+        let mut pool = Pool {
+            member: vec![false; x.nrows()],
+            index: Vec::new(),
+        };
+        let a = columns(start, x.ncols() - 1);
+        pool.take(
+            x,
+            full.exec,
+            &a,
+            &vec![f64::NEG_INFINITY; x.ncols()],
+            NEAREST,
+        )?;
+        Ok(pool)
+    }
+
+    /// Takes in, for every column of `a`, up to `most` cells that exceed `limit` the
+    /// furthest; returns how many were new.
+    fn take(
+        &mut self,
+        x: ArrayView2<'_, f64>,
+        exec: &Exec,
+        a: &[f64],
+        limit: &[f64],
+        most: usize,
+    ) -> Result<usize> {
+        let d = x.ncols() - 1;
+        let chunks = exec.map_chunks(x.nrows(), crate::exec::CHUNK, |rows| {
+            let mut top: Vec<Vec<(f64, usize)>> = vec![Vec::new(); d + 1];
+            for i in rows {
+                for (l, column) in a.chunks_exact(d).enumerate() {
+                    let v: f64 = -(0..d).map(|k| x[(i, k + 1)] * column[k]).sum::<f64>();
+                    if v > limit[l] {
+                        insert(&mut top[l], (v, i), most);
+                    }
+                }
+            }
+            top
+        })?;
+        let mut top: Vec<Vec<(f64, usize)>> = vec![Vec::new(); d + 1];
+        for chunk in chunks {
+            for (all, part) in top.iter_mut().zip(chunk) {
+                part.into_iter().for_each(|e| insert(all, e, most));
+            }
+        }
+        let mut new = 0;
+        for (_, i) in top.into_iter().flatten() {
+            if !std::mem::replace(&mut self.member[i], true) {
+                self.index.push(i);
+                new += 1;
+            }
+        }
+        Ok(new)
+    }
+
+    /// Minimises over the pool, takes in the cells that the result violates, and so on
+    /// until none does; f is that over all cells.
+    fn descend(
+        &mut self,
+        x: ArrayView2<'_, f64>,
+        full: &mut Objective<'_>,
+        mut b: Vec<f64>,
+    ) -> Result<(Vec<f64>, f64)> {
+        let d = x.ncols() - 1;
+        let mut best = (b.clone(), full.value(&b)?);
+        for round in 0..ROUNDS {
+            let last = round + 1 == ROUNDS;
+            let everyone: Vec<usize> = (0..if last { x.nrows() } else { 0 }).collect();
+            let cells = Cells::new(x, if last { &everyone } else { &self.index })?;
+            let mut part = Objective {
+                exec: full.exec,
+                cells: &cells,
+                evaluations: 0,
+            };
+            let steps = (20 * d * d).clamp(200, STEPS);
+            let (end, pooled) =
+                quasi_newton::minimise(&b, steps, PROGRESS, |b, g| part.gradient(b, g))?;
+            full.evaluations += part.evaluations;
+            b = end;
+            let f = full.value(&b)?;
+            if f < best.1 {
+                best = (b.clone(), f);
+            }
+            if f - pooled <= 1e-10 {
+                break;
+            }
+            let a = columns(&b, d);
+            let tops = cells.maxima(full.exec, &a)?;
+            let limit: Vec<f64> = tops.iter().map(|t| t.0).collect();
+            if self.take(x, full.exec, &a, &limit, NEAREST)? == 0 {
+                break;
+            }
+        }
+        Ok(best)
+    }
+}
+
+/// Keeps the `most` largest, ties by cell, in descending order.
+fn insert(top: &mut Vec<(f64, usize)>, new: (f64, usize), most: usize) {
+    if top.len() == most && top.last().is_some_and(|l| l.0 >= new.0) {
+        return;
+    }
+    let at = top.partition_point(|e| e.0 >= new.0);
+    top.insert(at, new);
+    top.truncate(most);
+}
+
+/// chi and A for a free block: filled up, checked, tiny negatives removed.
+fn filled(
+    exec: &Exec,
+    x: ArrayView2<'_, f64>,
+    all: &Cells,
+    b: &[f64],
+) -> Result<(Array2<f64>, Array2<f64>)> {
+    let (n, m) = x.dim();
+    let d = m - 1;
+    let a = columns(b, d);
+    let firsts: Vec<f64> = all.maxima(exec, &a)?.iter().map(|t| t.0).collect();
+    let total: f64 = firsts.iter().sum();
+    let fail = |reason: &str| CoreError::NoState {
+        reason: reason.into(),
+    };
+    if firsts.iter().any(|&t| t.is_nan() || t <= 0.0) || !total.is_finite() {
+        return Err(fail("the rotation of the Schur vectors is not feasible"));
+    }
+    let rotation = Array2::from_shape_fn((m, m), |(k, l)| {
+        let v = if k == 0 { firsts[l] } else { a[l * d + k - 1] };
+        v / total
+    });
+    let mut chi = Array2::zeros((n, m));
+    let mut least = 0.0f64;
+    for (mut out, row) in chi.rows_mut().into_iter().zip(x.rows()) {
+        let mut sum = 0.0;
+        for l in 0..m {
+            let v: f64 = (0..m).map(|k| row[k] * rotation[(k, l)]).sum();
+            least = least.min(v);
+            out[l] = v.max(0.0);
+            sum += out[l];
+        }
+        out.mapv_inplace(|v| v / sum);
+    }
+    if least < NEGATIVE || chi.iter().any(|v: &f64| !v.is_finite()) {
+        return Err(fail("the optimised memberships are negative"));
+    }
+    if chi
+        .columns()
+        .into_iter()
+        .any(|c| c.iter().all(|&v| v == 0.0))
+    {
+        return Err(fail("a macrostate has no members"));
+    }
+    Ok((chi, rotation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::gpcca::{schur_basis, SchurMethod};
+    use crate::linalg::reorder::Which;
+    use crate::sparse::csr::from_rows;
+    use crate::sparse::Csr;
+    use ndarray::{Axis, Slice};
+
+    /// Groups with a random web of leaks.
+    fn chain(n: usize, groups: usize, leak: f64) -> Csr {
+        let mut s = Stream::new(21, 6, groups as u64, 0);
+        let rows = (0..n)
+            .map(|i| {
+                let mut w = std::collections::BTreeMap::new();
+                w.insert(i, 0.3);
+                for _ in 0..8 {
+                    let j = s.below(n / groups) * groups + i % groups;
+                    *w.entry(j).or_insert(0.0) += s.uniform() + 0.1;
+                }
+                if leak > 0.0 {
+                    *w.entry(s.below(n)).or_insert(0.0) += leak * s.uniform();
+                }
+                let sum: f64 = w.values().sum();
+                w.into_iter().map(|(j, v)| (j as u32, v / sum)).collect()
+            })
+            .collect();
+        from_rows(n, rows).unwrap()
+    }
+
+    fn vectors(t: &Csr, m: usize) -> Array2<f64> {
+        let b = schur_basis(&Exec::serial(), t, m, Which::LargestReal, SchurMethod::Auto).unwrap();
+        b.vectors.slice_axis(Axis(1), Slice::from(..m)).to_owned()
+    }
+
+    #[test]
+    fn memberships_are_probabilities_and_crisper_than_the_start() {
+        for m in [2, 3, 5, 7] {
+            let x = vectors(&chain(420, m, 0.8), m);
+            let exec = Exec::serial();
+            let auto = memberships(&exec, x.view(), Optimizer::Auto).unwrap();
+            let compat = memberships(&exec, x.view(), Optimizer::NelderMead).unwrap();
+            for r in [&auto, &compat] {
+                assert!(r.crispness >= r.start_crispness - 1e-12);
+                for row in r.memberships.rows() {
+                    assert!((row.sum() - 1.0).abs() < 1e-12);
+                    assert!(row.iter().all(|&v| (0.0..=1.0).contains(&v)));
+                }
+            }
+            assert!(auto.crispness >= compat.crispness - 1e-9);
+            assert_eq!(auto == compat, m <= 4);
+        }
+    }
+
+    #[test]
+    fn separate_blocks_are_recovered_exactly() {
+        for m in [3, 6] {
+            let x = vectors(&chain(60 * m, m, 0.0), m);
+            let r = memberships(&Exec::serial(), x.view(), Optimizer::Auto).unwrap();
+            assert!((r.crispness - 1.0).abs() < 1e-9);
+            for (i, row) in r.memberships.rows().into_iter().enumerate() {
+                let top = row.iter().position(|&v| v > 1.0 - 1e-8).unwrap();
+                assert!(r.memberships[(i % m, top)] > 0.5);
+            }
+        }
+    }
+
+    #[test]
+    fn signs_of_columns_and_threads_change_nothing_that_matters() {
+        let x = vectors(&chain(420, 5, 0.8), 5);
+        let one = memberships(&Exec::serial(), x.view(), Optimizer::Auto).unwrap();
+        let two = Exec::with_threads(2).unwrap();
+        assert_eq!(one, memberships(&two, x.view(), Optimizer::Auto).unwrap());
+        let mut turned = x.clone();
+        turned.column_mut(2).mapv_inplace(|v| -v);
+        let same = memberships(&two, turned.view(), Optimizer::Auto).unwrap();
+        for (a, b) in one.memberships.iter().zip(&same.memberships) {
+            assert!((a - b).abs() < 1e-7);
+        }
+    }
+}
