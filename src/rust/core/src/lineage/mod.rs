@@ -1,0 +1,4 @@
+//! What follows from fate probabilities: driver genes.
+
+pub mod drivers;
+pub mod fisher;
