@@ -1,0 +1,150 @@
+//! R vectors as core views and back. Reading copies nothing; a sparse result is
+//! moved into R's vectors once.
+
+use crate::boundary::malformed;
+use extendr_api::prelude::*;
+use fatecast_core::exec::Exec;
+use fatecast_core::sparse::csr::{self, CscSlots, Csr};
+use fatecast_core::Result;
+use ndarray::{Array2, ArrayView2, ShapeBuilder};
+
+/// A `dgCMatrix` as R passes it: `list(p, i, x, dim)`. Keeps the vectors alive.
+pub struct SparseArg {
+    p: Robj,
+    i: Robj,
+    x: Robj,
+    dim: Robj,
+}
+
+/// The slots of a [`SparseArg`], readable from the job's thread.
+#[derive(Clone, Copy)]
+pub struct Slots<'a> {
+    pub shape: (usize, usize),
+    p: &'a [i32],
+    i: &'a [i32],
+    x: &'a [f64],
+}
+
+impl SparseArg {
+    pub fn new(list: &List) -> Result<SparseArg> {
+        let get = |k: usize| list.elt(k).map_err(|_| malformed("of sparse slots"));
+        Ok(SparseArg {
+            p: get(0)?,
+            i: get(1)?,
+            x: get(2)?,
+            dim: get(3)?,
+        })
+    }
+
+    pub fn slots(&self) -> Result<Slots<'_>> {
+        let dim = self.dim.as_integer_slice().unwrap_or_default();
+        let [nrow, ncol] = *dim else {
+            return Err(malformed("dim"));
+        };
+        Ok(Slots {
+            shape: (nrow.max(0) as usize, ncol.max(0) as usize),
+            p: self.p.as_integer_slice().ok_or_else(|| malformed("p"))?,
+            i: self.i.as_integer_slice().ok_or_else(|| malformed("i"))?,
+            x: self.x.as_real_slice().ok_or_else(|| malformed("x"))?,
+        })
+    }
+}
+
+impl Slots<'_> {
+    /// The matrix itself, by rows.
+    pub fn by_rows(&self, exec: &Exec) -> Result<Csr> {
+        csr::from_csc_slots(exec, self.shape, self.p, self.i, self.x)
+    }
+
+    /// The matrix whose rows are R's columns: features x cells becomes cells x
+    /// features without moving an entry.
+    pub fn columns_as_rows(&self) -> Result<Csr> {
+        csr::rows_are_columns(self.shape, self.p, self.i, self.x)
+    }
+}
+
+/// A features x cells matrix as R passes it: sparse slots, or `list(values, dim)`.
+pub enum MatrixArg {
+    Sparse(SparseArg),
+    Dense { values: Robj, dim: Robj },
+}
+
+/// A [`MatrixArg`] readable from the job's thread; a dense one as cells x features.
+#[derive(Clone, Copy)]
+pub enum MatrixView<'a> {
+    Sparse(Slots<'a>),
+    Dense(ArrayView2<'a, f64>),
+}
+
+impl MatrixView<'_> {
+    /// Number of features: R's rows.
+    pub fn features(&self) -> usize {
+        match self {
+            MatrixView::Sparse(s) => s.shape.0,
+            MatrixView::Dense(x) => x.ncols(),
+        }
+    }
+}
+
+impl MatrixArg {
+    pub fn new(list: &List) -> Result<MatrixArg> {
+        if list.len() == 4 {
+            return SparseArg::new(list).map(MatrixArg::Sparse);
+        }
+        let get = |k: usize| list.elt(k).map_err(|_| malformed("of a dense matrix"));
+        Ok(MatrixArg::Dense {
+            values: get(0)?,
+            dim: get(1)?,
+        })
+    }
+
+    pub fn view(&self) -> Result<MatrixView<'_>> {
+        match self {
+            MatrixArg::Sparse(s) => s.slots().map(MatrixView::Sparse),
+            MatrixArg::Dense { values, dim } => {
+                let values = values.as_real_slice().ok_or_else(|| malformed("values"))?;
+                let features = dim.as_integer_slice().and_then(|d| d.first().copied());
+                features_by_cells(values, features.unwrap_or(0)).map(MatrixView::Dense)
+            }
+        }
+    }
+}
+
+/// Slots for R, as `list(p, i, x, dim)`.
+pub fn sparse_list(slots: CscSlots, shape: (usize, usize)) -> Robj {
+    list!(
+        p = slots.p,
+        i = slots.i,
+        x = slots.x,
+        dim = vec![shape.0 as i32, shape.1 as i32]
+    )
+    .into()
+}
+
+/// An R matrix as it lies in memory, by columns.
+pub fn dense(x: &[f64], nrow: i32, ncol: i32) -> Result<ArrayView2<'_, f64>> {
+    let shape = (nrow.max(0) as usize, ncol.max(0) as usize);
+    ArrayView2::from_shape(shape.f(), x).map_err(|_| malformed("of a dense matrix"))
+}
+
+/// A features x cells matrix of R, seen as cells x features without a copy.
+pub fn features_by_cells(x: &[f64], features: i32) -> Result<ArrayView2<'_, f64>> {
+    let features = features.max(0) as usize;
+    let cells = x.len().checked_div(features).unwrap_or(0);
+    ArrayView2::from_shape((cells, features), x).map_err(|_| malformed("of a dense matrix"))
+}
+
+/// The values of a matrix by columns, for R.
+pub fn by_columns(m: &Array2<f64>) -> Vec<f64> {
+    m.t().iter().copied().collect()
+}
+
+/// Positions for R: 1-based.
+pub fn positions(indices: &[usize]) -> Vec<f64> {
+    indices.iter().map(|&i| i as f64 + 1.0).collect()
+}
+
+/// A value, or NULL.
+pub fn or_null<T: Into<Robj>>(value: Option<T>) -> Robj {
+    value.map_or_else(|| r!(NULL), Into::into)
+}
