@@ -1,0 +1,189 @@
+# Every generic of the package, in the order of the analysis. Each forces the
+# argument it dispatches on: an error in a pipe before it would otherwise lose
+# its class, since dispatch reports it as one of its own.
+
+# Internal ---------------------------------------------------------------------
+# The adapter generics stand in container.R, with their contract.
+
+# Records ----------------------------------------------------------------------
+
+#' @rdname parameters
+#' @export
+setGeneric("parameters", function(x, key, ...) {
+    force(x)
+    standardGeneric("parameters")
+}, signature = "x")
+
+#' @rdname parameters
+#' @export
+setGeneric("fateHistory", function(x, ...) {
+    force(x)
+    standardGeneric("fateHistory")
+})
+
+# Kernels ----------------------------------------------------------------------
+
+#' @rdname computeTransitionMatrix
+#' @export
+setGeneric("computeTransitionMatrix", function(kernel, ...) {
+    force(kernel)
+    standardGeneric("computeTransitionMatrix")
+}, signature = "kernel")
+
+#' @rdname transitionMatrix
+#' @export
+setGeneric("transitionMatrix", function(x, ...) {
+    force(x)
+    standardGeneric("transitionMatrix")
+}, signature = "x")
+
+#' @rdname invertKernel
+#' @export
+setGeneric("invertKernel", function(kernel) {
+    force(kernel)
+    standardGeneric("invertKernel")
+})
+
+#' @rdname writeToObject
+#' @export
+setGeneric("writeToObject", function(x, key = NULL, ...) {
+    force(x)
+    standardGeneric("writeToObject")
+}, signature = "x")
+
+#' @rdname container
+#' @export
+setGeneric("container", function(x, ...) {
+    force(x)
+    standardGeneric("container")
+})
+
+# Estimators -------------------------------------------------------------------
+
+#' @rdname computeSchur
+#' @export
+setGeneric("computeSchur", function(estimator, ...) {
+    force(estimator)
+    standardGeneric("computeSchur")
+}, signature = "estimator")
+
+#' @rdname computeMacrostates
+#' @export
+setGeneric("computeMacrostates", function(estimator, ...) {
+    force(estimator)
+    standardGeneric("computeMacrostates")
+}, signature = "estimator")
+
+#' @rdname predictTerminalStates
+#' @export
+setGeneric("predictTerminalStates", function(estimator, ...) {
+    force(estimator)
+    standardGeneric("predictTerminalStates")
+}, signature = "estimator")
+
+#' @rdname setTerminalStates
+#' @export
+setGeneric("setTerminalStates", function(estimator, states = NULL, ...) {
+    force(estimator)
+    standardGeneric("setTerminalStates")
+}, signature = "estimator")
+
+#' @rdname computeFateProbabilities
+#' @export
+setGeneric("computeFateProbabilities", function(estimator, ...) {
+    force(estimator)
+    standardGeneric("computeFateProbabilities")
+}, signature = "estimator")
+
+#' @rdname computeLineageDrivers
+#' @export
+setGeneric("computeLineageDrivers", function(estimator, ...) {
+    force(estimator)
+    standardGeneric("computeLineageDrivers")
+}, signature = "estimator")
+
+# Accessors, for estimators and containers alike ---------------------------------
+
+#' @rdname accessors
+#' @export
+setGeneric("eigenvalues", function(x, ...) {
+    force(x)
+    standardGeneric("eigenvalues")
+})
+
+#' @rdname accessors
+#' @export
+setGeneric("schurVectors", function(x, ...) {
+    force(x)
+    standardGeneric("schurVectors")
+})
+
+#' @rdname accessors
+#' @export
+setGeneric("macrostates", function(x, ...) {
+    force(x)
+    standardGeneric("macrostates")
+})
+
+#' @rdname accessors
+#' @export
+setGeneric("memberships", function(x, ...) {
+    force(x)
+    standardGeneric("memberships")
+})
+
+#' @rdname accessors
+#' @export
+setGeneric("coarseTransition", function(x, ...) {
+    force(x)
+    standardGeneric("coarseTransition")
+})
+
+#' @rdname accessors
+#' @export
+setGeneric("stationaryDistribution", function(x, ...) {
+    force(x)
+    standardGeneric("stationaryDistribution")
+})
+
+#' @rdname accessors
+#' @export
+setGeneric("terminalStates", function(x, ...) {
+    force(x)
+    standardGeneric("terminalStates")
+})
+
+#' @rdname accessors
+#' @export
+setGeneric("fateProbabilities", function(x, ...) {
+    force(x)
+    standardGeneric("fateProbabilities")
+})
+
+#' @rdname accessors
+#' @export
+setGeneric("drivers", function(x, lineage = NULL, ...) {
+    force(x)
+    standardGeneric("drivers")
+}, signature = "x")
+
+#' @rdname accessors
+#' @export
+setGeneric("lineageNames", function(x, ...) {
+    force(x)
+    standardGeneric("lineageNames")
+})
+
+#' @rdname accessors
+#' @export
+setGeneric("lineageColors", function(x, ...) {
+    force(x)
+    standardGeneric("lineageColors")
+})
+
+#' @rdname accessors
+#' @export
+setGeneric("certificates", function(x, ...) {
+    force(x)
+    standardGeneric("certificates")
+})
