@@ -1,0 +1,246 @@
+# One accessor per result, for estimators and for objects that hold the results.
+
+#' Results of a fate map
+#'
+#' The same accessors work on an estimator and on an object to which results
+#' were written by [container()].
+#'
+#' @param x An estimator, a `SingleCellExperiment` or a `Seurat` object;
+#'   `lineageNames()` and `lineageColors()` also take a [Lineage()].
+#' @param lineage For `drivers()`: one lineage, giving a tidy table; NULL gives
+#'   the wide table of all lineages.
+#' @param backward For objects: read the results of the backward chain.
+#' @param ... Not used; an unknown argument is an error.
+#' @return * `eigenvalues()`: complex vector, in the order of the Schur form.
+#' * `schurVectors()`: matrix, cells x components.
+#' * `macrostates()`, `terminalStates()`: factor named by cell, NA for cells that
+#'   represent no state.
+#' * `memberships()`: a [Lineage()], cells x macrostates; rows sum to one.
+#' * `coarseTransition()`: matrix, states x states; rows sum to one.
+#' * `stationaryDistribution()`: number per cell, summing to one; NULL when the
+#'   chain has several closed classes.
+#' * `fateProbabilities()`: a [Lineage()], cells x terminal states; rows sum to
+#'   one, NA for cells that reach none.
+#' * `drivers()`: with a lineage a data frame with columns `feature`, `corr`,
+#'   `pval`, `qval`, `ci_low`, `ci_high`, sorted by decreasing correlation;
+#'   without one the same columns for all lineages, prefixed, one row per
+#'   gene.
+#' * `lineageNames()`, `lineageColors()`: of the fate probabilities.
+#' @section Errors:
+#' `not_computed` names the step that is missing; `container_stale` when cells
+#' changed after the result was written; `missing_key` for unknown lineages.
+#' @examples
+#' sce <- simulateDifferentiation(n_cells = 300, n_genes = 100)
+#' fit <- castFates(sce, cluster_key = "cell_type")
+#' lineageNames(fit)
+#' head(fateProbabilities(container(fit)))
+#' @name accessors
+NULL
+
+# A result of ours in an object: its record, checked to fit the cells.
+.storedResult <- function(x, key, step, call = rlang::caller_env()) {
+    .checkContainer(x)
+    if (!key %in% .recordKeys(x)) {
+        .abort("not_computed", paste0(
+            "The object holds no result under ", .someNames(key), "."
+        ), paste0("Run ", .stepCalls[[step]], " and container()."),
+        key = key, call = call)
+    }
+    .checkFresh(x, key)
+    .readRecord(x, key)
+}
+
+.storedLineage <- function(x, key, step, call = rlang::caller_env()) {
+    record <- .storedResult(x, key, step, call)
+    Lineage(.readEmbedding(x, key), record$names, record$colors)
+}
+
+.storedStates <- function(x, key, step, call = rlang::caller_env()) {
+    .storedResult(x, key, step, call)
+    stats::setNames(.readCellData(x, key), .cellNames(x))
+}
+
+#' @rdname accessors
+#' @export
+setMethod("eigenvalues", "Estimator", function(x, ...) {
+    .checkDots(...)
+    .step(x, "schur")$eigenvalues
+})
+
+#' @rdname accessors
+#' @export
+setMethod("eigenvalues", "ANY", function(x, ..., backward = FALSE) {
+    .checkDots(...)
+    .storedResult(x, .keySchur(backward), "schur")$eigenvalues
+})
+
+#' @rdname accessors
+#' @export
+setMethod("schurVectors", "Estimator", function(x, ...) {
+    .checkDots(...)
+    .step(x, "schur")$vectors
+})
+
+#' @rdname accessors
+#' @export
+setMethod("schurVectors", "ANY", function(x, ..., backward = FALSE) {
+    .checkDots(...)
+    key <- .keySchur(backward)
+    .storedResult(x, key, "schur")
+    .readEmbedding(x, key)
+})
+
+#' @rdname accessors
+#' @export
+setMethod("macrostates", "Estimator", function(x, ...) {
+    .checkDots(...)
+    .step(x, "macrostates")$assignment
+})
+
+#' @rdname accessors
+#' @export
+setMethod("macrostates", "ANY", function(x, ..., backward = FALSE) {
+    .checkDots(...)
+    .storedStates(x, .keyMacrostates(backward), "macrostates")
+})
+
+#' @rdname accessors
+#' @export
+setMethod("memberships", "Estimator", function(x, ...) {
+    .checkDots(...)
+    .step(x, "macrostates")$memberships
+})
+
+#' @rdname accessors
+#' @export
+setMethod("memberships", "ANY", function(x, ..., backward = FALSE) {
+    .checkDots(...)
+    key <- .keyMemberships(.keyMacrostates(backward))
+    .storedLineage(x, key, "macrostates")
+})
+
+#' @rdname accessors
+#' @export
+setMethod("coarseTransition", "Estimator", function(x, ...) {
+    .checkDots(...)
+    .step(x, "macrostates")$coarse$transition
+})
+
+#' @rdname accessors
+#' @export
+setMethod("coarseTransition", "ANY", function(x, ..., backward = FALSE) {
+    .checkDots(...)
+    key <- .keyMacrostates(backward)
+    .storedResult(x, key, "macrostates")$coarse$transition
+})
+
+#' @rdname accessors
+#' @export
+setMethod("stationaryDistribution", "Estimator", function(x, ...) {
+    .checkDots(...)
+    .step(x, "macrostates")$stationary
+})
+
+#' @rdname accessors
+#' @export
+setMethod("stationaryDistribution", "ANY", function(x, ..., backward = FALSE) {
+    .checkDots(...)
+    key <- .keyMacrostates(backward)
+    .storedResult(x, key, "macrostates")$stationary
+})
+
+#' @rdname accessors
+#' @export
+setMethod("terminalStates", "Estimator", function(x, ...) {
+    .checkDots(...)
+    .step(x, "terminal")$assignment
+})
+
+#' @rdname accessors
+#' @export
+setMethod("terminalStates", "ANY", function(x, ..., backward = FALSE) {
+    .checkDots(...)
+    .storedStates(x, .keyTermStates(backward), "terminal")
+})
+
+#' @rdname accessors
+#' @export
+setMethod("fateProbabilities", "Estimator", function(x, ...) {
+    .checkDots(...)
+    .step(x, "fates")
+})
+
+#' @rdname accessors
+#' @export
+setMethod("fateProbabilities", "ANY", function(x, ..., backward = FALSE) {
+    .checkDots(...)
+    .storedLineage(x, .keyLineages(backward), "fates")
+})
+
+#' @rdname accessors
+#' @export
+setMethod("lineageNames", "Estimator", function(x, ...) {
+    .checkDots(...)
+    lineageNames(.step(x, "fates"))
+})
+
+#' @rdname accessors
+#' @export
+setMethod("lineageNames", "ANY", function(x, ..., backward = FALSE) {
+    .checkDots(...)
+    lineageNames(fateProbabilities(x, backward = backward))
+})
+
+#' @rdname accessors
+#' @export
+setMethod("lineageColors", "Estimator", function(x, ...) {
+    .checkDots(...)
+    lineageColors(.step(x, "fates"))
+})
+
+#' @rdname accessors
+#' @export
+setMethod("lineageColors", "ANY", function(x, ..., backward = FALSE) {
+    .checkDots(...)
+    lineageColors(fateProbabilities(x, backward = backward))
+})
+
+#' @rdname accessors
+#' @export
+setMethod("drivers", "Estimator", function(x, lineage = NULL, ...) {
+    .checkDots(...)
+    table <- .step(x, "drivers")
+    names <- x@params[[.stepKey(x, "drivers")]]$lineages
+    .tidyDrivers(table, rownames(table), names, lineage)
+})
+
+#' @rdname accessors
+#' @export
+setMethod("drivers", "ANY", function(x, lineage = NULL, ...,
+                                     backward = FALSE) {
+    .checkDots(...)
+    key <- .keyDrivers(backward)
+    record <- .storedResult(x, key, "drivers")
+    experiment <- record$params$experiment
+    columns <- lapply(record$columns, function(name) {
+        .readFeatureData(x, .keyColumn(key, name), experiment)
+    })
+    names(columns) <- record$columns
+    features <- .featureNames(x, experiment)
+    table <- data.frame(columns, row.names = features, check.names = FALSE)
+    .tidyDrivers(table, features, record$names, lineage)
+})
+
+.tidyDrivers <- function(table, features, names, lineage,
+                         call = rlang::caller_env()) {
+    if (is.null(lineage)) return(table)
+    .checkString(lineage, call = call)
+    .knownStates(lineage, names, "lineage", call)
+    columns <- c("corr", "pval", "qval", "ci_low", "ci_high")
+    out <- table[paste0(lineage, "_", columns)]
+    names(out) <- columns
+    out <- data.frame(feature = features, out, row.names = NULL)
+    out <- out[order(-out$corr, out$feature, na.last = TRUE), ]
+    rownames(out) <- NULL
+    out
+}

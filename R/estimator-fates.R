@@ -1,0 +1,124 @@
+#' Fate probabilities
+#'
+#' The probability of every cell to end in each terminal state, if it follows the
+#' chain until it reaches one: the solution of `(I - Q) F = S`, with Q the
+#' transitions among transient cells and S their transitions into the states.
+#'
+#' @details
+#' First it is checked that every cell can reach a terminal state at all. Then
+#' all states are solved for together. Each column reports its relative residual,
+#' and the result a bound on the error of every single probability: with a
+#' positive vector v for which `(I - Q) v >= 1` was checked, the error of cell i
+#' is at most `v_i max|r|`. A bound above 1e-4, or a residual above `tol`, is an
+#' error; the solver aims far below. Rows sum to one; cells of a terminal state
+#' have probability one for it. Time O(edges x iterations), memory O(edges +
+#' cells x states); the same on any number of threads.
+#'
+#' @param estimator An estimator with terminal states.
+#' @param keys Terminal states to use; NULL for all. The others become ordinary
+#'   transient cells.
+#' @param solver `"auto"` (by size), `"gmres"`, `"bicgstab"` or `"direct"`
+#'   (dense, small chains only).
+#' @param tol Largest accepted relative residual.
+#' @param check_sum_tol Largest accepted distance of a row sum from one.
+#' @param on_unreachable What to do with cells that can reach no terminal state:
+#'   `"error"` names them; `"na"` gives them NA.
+#' @param n_threads Number of threads; see [fatecast-threads].
+#' @param show_progress_bar TRUE, FALSE, or NULL (only for long interactive
+#'   work).
+#' @param ... Not used; an unknown argument is an error.
+#' @return The estimator with [fateProbabilities()], a [Lineage()] of cells x
+#'   terminal states. Drivers computed before are dropped.
+#' @section Errors:
+#' `not_computed` without terminal states; `unreachable` (with the cells);
+#' `not_converged`; `no_state` when every cell is terminal; `missing_key` for
+#' unknown `keys`. One terminal state only is a warning: all probabilities are 1.
+#' @references Lange, M. et al. (2022) CellRank for directed single-cell fate
+#'   mapping. Nature Methods 19, 159-170. Kemeny, J.G. and Snell, J.L. (1976)
+#'   Finite Markov chains. Springer.
+#' @examples
+#' # A walk on five sites that ends at either side: 3/4, 1/2, 1/4.
+#' m <- matrix(0, 5, 5)
+#' m[cbind(2:4, 1:3)] <- m[cbind(2:4, 3:5)] <- 0.5
+#' m[1, 1] <- m[5, 5] <- 1
+#' fit <- setTerminalStates(GPCCA(m), list(left = 1, right = 5))
+#' fateProbabilities(computeFateProbabilities(fit))
+#' @name computeFateProbabilities
+#' @export
+setMethod("computeFateProbabilities", "TermStatesEstimator", function(
+        estimator, keys = NULL,
+        solver = c("auto", "gmres", "bicgstab", "direct"), tol = 1e-6,
+        check_sum_tol = 1e-3, on_unreachable = c("error", "na"), ...,
+        n_threads = NULL, show_progress_bar = NULL) {
+    .checkDots(...)
+    solver <- .checkChoice(solver, c("auto", "gmres", "bicgstab", "direct"))
+    .checkNumber(tol, 0, 1, open_min = TRUE)
+    .checkNumber(check_sum_tol, 0, 1, open_min = TRUE)
+    on_unreachable <- .checkChoice(on_unreachable, c("error", "na"))
+    states <- .keptStates(.step(estimator, "terminal"), keys)
+    job <- .job(n_threads, show_progress_bar, "Fate probabilities")
+    labels <- as.integer(states$assignment)
+    labels[is.na(labels)] <- 0L
+    names <- levels(states$assignment)
+    out <- .native(
+        job, rs_chain_fates, .slots(estimator@kernel@matrix), labels,
+        length(names), solver, tol, check_sum_tol, on_unreachable,
+        cell_names = .cells(estimator), advice = .fateAdvice
+    )
+    .warnFates(out, names, .cells(estimator))
+    fates <- matrix(
+        out$probabilities, ncol = length(names),
+        dimnames = list(.cells(estimator), NULL)
+    )
+    .setStep(
+        estimator, "fates", Lineage(fates, names, states$colors), list(
+            keys = keys, solver = solver, tol = tol,
+            check_sum_tol = check_sum_tol, on_unreachable = on_unreachable
+        ), .run(
+            job, method = out$solver, residual = max(out$residuals),
+            residuals = out$residuals, iterations = max(out$iterations),
+            error_bound = out$error_bound, escape = out$escape,
+            unreachable = length(out$unreachable)
+        )
+    )
+})
+
+.fateAdvice <- paste(
+    "If cells cannot reach a terminal state, add one in their part of the",
+    "graph, or use on_unreachable = \"na\"."
+)
+
+.keptStates <- function(terminal, keys, call = rlang::caller_env()) {
+    if (is.null(keys)) return(terminal)
+    known <- levels(terminal$assignment)
+    .knownStates(keys, known, "terminal state", call)
+    names(terminal$colors) <- known
+    assignment <- factor(as.character(terminal$assignment), levels = keys)
+    list(
+        assignment = assignment, colors = unname(terminal$colors[keys])
+    )
+}
+
+.warnFates <- function(out, names, cells) {
+    if (length(names) == 1L) {
+        .warn("single_lineage", paste0(
+            "There is one terminal state only; every probability is 1."
+        ), state = names)
+    }
+    if (length(out$unreachable)) {
+        lost <- cells[out$unreachable]
+        .warn("dropped", paste0(
+            .count(length(lost), "cell"), " cannot reach a terminal state ",
+            "and got NA: ", .someNames(lost), "."
+        ), cells = lost)
+    }
+}
+
+.writeFates <- function(object, x, key) {
+    fates <- x@results$fates
+    object <- .writeEmbedding(object, key, as.matrix(fates))
+    .writeRecord(object, key, .stepRecord(
+        x, key, "computeFateProbabilities", names = lineageNames(fates),
+        colors = unname(lineageColors(fates))
+    ))
+}

@@ -1,0 +1,202 @@
+# What all estimators share: results by step, what depends on what, storage.
+
+# Steps in the order in which they depend on each other.
+.steps <- c("schur", "macrostates", "terminal", "fates", "drivers")
+
+.newEstimator <- function(class, object, obsp_key, backward, container,
+                          n_threads, call = rlang::caller_env()) {
+    kernel <- if (methods::is(object, "Kernel")) {
+        if (is.null(object@matrix)) {
+            computeTransitionMatrix(object, n_threads = n_threads)
+        } else {
+            object
+        }
+    } else {
+        PrecomputedKernel(object, obsp_key, backward, container)
+    }
+    if (is.null(container)) container <- kernel@container
+    kernel@container <- NULL
+    if (!is.null(container)) {
+        .checkNames(
+            kernel@cell_names, .cellNames(container),
+            "The kernel and its object", call = call
+        )
+    }
+    methods::new(
+        class, kernel = kernel, container = container,
+        version = .packageVersion()
+    )
+}
+
+# The key under which a step is stored, and its parameters remembered.
+.stepKey <- function(x, step) {
+    backward <- x@kernel@backward
+    switch(step,
+        schur = .keySchur(backward), macrostates = .keyMacrostates(backward),
+        terminal = .keyTermStates(backward), fates = .keyLineages(backward),
+        drivers = .keyDrivers(backward)
+    )
+}
+
+# The estimator with the result of a step; what depended on an earlier result
+# of that step goes.
+.setStep <- function(x, step, result, params, run) {
+    later <- .steps[seq(match(step, .steps), length(.steps))]
+    gone <- vapply(later, function(s) .stepKey(x, s), "")
+    x@results[later] <- NULL
+    x@params[gone] <- NULL
+    x@run[gone] <- NULL
+    x@results[[step]] <- result
+    x@params[[.stepKey(x, step)]] <- params
+    x@run[[.stepKey(x, step)]] <- run
+    x
+}
+
+.stepCalls <- c(
+    schur = "computeSchur()", macrostates = "computeMacrostates()",
+    terminal = "predictTerminalStates() or setTerminalStates()",
+    fates = "computeFateProbabilities()", drivers = "computeLineageDrivers()"
+)
+
+# The result of a step, or an error that names the call to make.
+.step <- function(x, step, call = rlang::caller_env()) {
+    result <- x@results[[step]]
+    if (is.null(result)) {
+        .abort(
+            "not_computed", paste0(
+                "This needs the result of ", .stepCalls[[step]], "."
+            ), paste0("Run ", .stepCalls[[step]], " first."),
+            step = step, call = call
+        )
+    }
+    result
+}
+
+.cells <- function(x) x@kernel@cell_names
+
+# The object of an estimator, for steps that read expression or labels.
+.estimatorContainer <- function(x, call = rlang::caller_env()) {
+    if (is.null(x@container)) {
+        .abort(
+            "not_computed", paste0(
+                "This estimator was made from a bare matrix and has no ",
+                "object to read from."
+            ), "Make it with `container =` the object.", call = call
+        )
+    }
+    x@container
+}
+
+#' @rdname parameters
+#' @export
+setMethod("parameters", "Estimator", function(x, key, ...) {
+    .checkDots(...)
+    if (missing(key)) return(x@params)
+    key <- .checkString(key)
+    if (!key %in% names(x@params)) {
+        .abort("missing_key", paste0(
+            "No step is stored under ", .someNames(key), "; the keys are ",
+            .someNames(names(x@params), 20L), "."
+        ), key = key)
+    }
+    x@params[[key]]
+})
+
+#' @rdname transitionMatrix
+#' @export
+setMethod("transitionMatrix", "Estimator", function(x, ...) {
+    .checkDots(...)
+    x@kernel@matrix
+})
+
+#' The object of a kernel or estimator, with the results
+#'
+#' @param x A kernel or an estimator.
+#' @param ... Not used; an unknown argument is an error.
+#' @return The `SingleCellExperiment` or `Seurat` object with every result
+#'   written to its place: the transition matrix as a cell-cell graph `T_fwd`;
+#'   macrostates, terminal states and their scores as columns of the cells;
+#'   Schur vectors, memberships and fate probabilities as embeddings; drivers as
+#'   columns of the features; records, coarse matrix and colours with the
+#'   metadata. Backward chains use `bwd` names.
+#' @section Errors:
+#' `not_computed` for an estimator of a bare matrix.
+#' @examples
+#' sce <- simulateDifferentiation(n_cells = 300, n_genes = 100)
+#' fit <- castFates(sce, cluster_key = "cell_type")
+#' container(fit)
+#' @name container
+#' @export
+setMethod("container", "Estimator", function(x, ...) {
+    .checkDots(...)
+    object <- .estimatorContainer(x)
+    object <- .writeTransition(object, x@kernel)
+    for (step in intersect(.steps, names(x@results))) {
+        write <- switch(step,
+            schur = .writeSchur, macrostates = .writeMacrostates,
+            terminal = .writeTerminal, fates = .writeFates,
+            drivers = .writeDrivers
+        )
+        object <- write(object, x, .stepKey(x, step))
+    }
+    object
+})
+
+# The record of a step, with further entries beside parameters and run.
+.stepRecord <- function(x, key, verb, ...) {
+    record <- .record(
+        verb, params = x@params[[key]], run = x@run[[key]], cells = .cells(x)
+    )
+    extra <- list(...)
+    record[names(extra)] <- extra
+    record
+}
+
+#' Certificates of an estimator
+#'
+#' Every decomposition and solve reports how good it is: relative residuals
+#' (2-norm, the largest over columns), iterations, and for fates a bound on the
+#' error of every single probability.
+#'
+#' @param x An estimator, or an object with stored results.
+#' @param ... Not used; an unknown argument is an error.
+#' @return A data frame with one row per step: `key`, `method`, `residual`,
+#'   `iterations`, `error_bound`, `seconds`, `threads`.
+#' @examples
+#' sce <- simulateDifferentiation(n_cells = 300, n_genes = 100)
+#' certificates(castFates(sce, cluster_key = "cell_type"))
+#' @name certificates
+#' @export
+setMethod("certificates", "Estimator", function(x, ...) {
+    .checkDots(...)
+    .certificateTable(x@run)
+})
+
+#' @rdname certificates
+#' @export
+setMethod("certificates", "ANY", function(x, ...) {
+    .checkDots(...)
+    .checkContainer(x)
+    keys <- Filter(.isChainKey, .recordKeys(x))
+    runs <- lapply(keys, function(key) .readRecord(x, key)$run)
+    names(runs) <- keys
+    .certificateTable(Filter(function(r) !is.null(r$residual), runs))
+})
+
+.certificateTable <- function(runs) {
+    pick <- function(name, none) {
+        vapply(runs, function(r) {
+            v <- r[[name]]
+            if (is.null(v)) none else methods::as(v, class(none))
+        }, none, USE.NAMES = FALSE)
+    }
+    data.frame(
+        key = if (length(runs)) names(runs) else character(),
+        method = pick("method", NA_character_),
+        residual = pick("residual", NA_real_),
+        iterations = pick("iterations", NA_real_),
+        error_bound = pick("error_bound", NA_real_),
+        seconds = pick("seconds", NA_real_),
+        threads = pick("threads", NA_real_)
+    )
+}
