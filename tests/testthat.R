@@ -1,0 +1,4 @@
+library(testthat)
+library(fatecast)
+
+test_check("fatecast")

@@ -1,0 +1,118 @@
+# A walk on a line that ends at either side.
+walk <- function(n = 7, p = 0.5) {
+    m <- matrix(0, n, n)
+    inside <- seq(2, n - 1)
+    m[cbind(inside, inside + 1)] <- p
+    m[cbind(inside, inside - 1)] <- 1 - p
+    m[1, 1] <- m[n, n] <- 1
+    m
+}
+
+fates <- function(m, states, ...) {
+    fit <- setTerminalStates(GPCCA(m), states)
+    as.matrix(fateProbabilities(computeFateProbabilities(fit, ...)))
+}
+
+test_that("the gambler's ruin has its closed form", {
+    for (p in c(0.5, 0.3, 0.8)) {
+        n <- 9
+        f <- fates(walk(n, p), list(left = 1, right = n))
+        i <- seq_len(n) - 1
+        q <- (1 - p) / p
+        want <- if (p == 0.5) i / (n - 1) else (1 - q^i) / (1 - q^(n - 1))
+        expect_equal(unname(f[, "right"]), want, tolerance = 1e-10)
+        expect_equal(unname(rowSums(f)), rep(1, n))
+    }
+})
+
+test_that("every solver agrees with a dense solve", {
+    sce <- tree()
+    fit <- fitted()
+    t <- as.matrix(transitionMatrix(fit))
+    state <- terminalStates(fit)
+    inside <- is.na(state)
+    s <- vapply(levels(state), function(k) {
+        rowSums(t[inside, state %in% k, drop = FALSE])
+    }, numeric(sum(inside)))
+    want <- solve(diag(sum(inside)) - t[inside, inside], s)
+    for (solver in c("auto", "gmres", "bicgstab", "direct")) {
+        f <- computeFateProbabilities(fit, solver = solver, n_threads = 2)
+        got <- as.matrix(fateProbabilities(f))[inside, ]
+        expect_equal(unname(got), unname(want), tolerance = 1e-9)
+        run <- certificates(f)
+        run <- run[run$key == .keyLineages(), ]
+        expect_lte(run$residual, 1e-6)
+        expect_gte(run$error_bound, max(abs(got - want)) - 1e-13)
+        expect_lte(run$error_bound, 1e-4)
+    }
+})
+
+test_that("fates are harmonic, and merging states adds them up", {
+    fit <- fitted()
+    f <- as.matrix(fateProbabilities(fit))
+    t <- transitionMatrix(fit)
+    inside <- is.na(terminalStates(fit))
+    expect_equal(
+        unname(as.matrix(t %*% f)[inside, ]), unname(f[inside, ]),
+        tolerance = 1e-8
+    )
+    state <- terminalStates(fit)
+    merged <- state
+    levels(merged)[1:2] <- "both"
+    g <- computeFateProbabilities(setTerminalStates(fit, merged))
+    expect_equal(
+        unname(as.matrix(fateProbabilities(g))[, "both"]),
+        unname(rowSums(f[, 1:2])), tolerance = 1e-8
+    )
+})
+
+test_that("cells that reach nothing are named, or get NA", {
+    m <- as.matrix(Matrix::bdiag(walk(5), walk(4)))
+    fit <- setTerminalStates(GPCCA(m), list(a = 1, b = 5))
+    e <- expectFailure(computeFateProbabilities(fit), "unreachable")
+    expect_identical(e$cells, paste0("cell", 6:9))
+    expect_identical(e$count, 4)
+    expect_warning(
+        f <- computeFateProbabilities(fit, on_unreachable = "na"),
+        class = "fatecast_warning_dropped"
+    )
+    f <- as.matrix(fateProbabilities(f))
+    expect_true(all(is.na(f[6:9, ])))
+    expect_equal(unname(f[1:5, "b"]), 0:4 / 4, tolerance = 1e-10)
+})
+
+test_that("a strong sink that is no terminal state does not break the solve", {
+    # Cell 4 is almost closed: it leaves with probability 1e-6.
+    m <- walk(7)
+    m[4, ] <- 0
+    m[4, c(3, 5)] <- 5e-7
+    m[4, 4] <- 1 - 1e-6
+    f <- fates(m, list(left = 1, right = 7))
+    expect_equal(unname(f[, "right"]), 0:6 / 6, tolerance = 1e-6)
+})
+
+test_that("keys take some of the states", {
+    fit <- fitted()
+    keys <- rev(levels(terminalStates(fit)))[1:2]
+    f <- fateProbabilities(computeFateProbabilities(fit, keys = keys))
+    expect_identical(lineageNames(f), keys)
+    expectFailure(computeFateProbabilities(fit, keys = "nope"), "missing_key")
+    expect_warning(
+        one <- computeFateProbabilities(fit, keys = keys[1]),
+        class = "fatecast_warning_single_lineage"
+    )
+    expect_equal(unname(as.matrix(fateProbabilities(one))[, 1]), rep(1, 400),
+        tolerance = 1e-8
+    )
+})
+
+test_that("steps in the wrong order say which one is missing", {
+    fit <- GPCCA(walk())
+    e <- expectFailure(computeFateProbabilities(fit), "not_computed")
+    expect_match(conditionMessage(e), "predictTerminalStates")
+    expectFailure(computeLineageDrivers(fit), "not_computed")
+    every <- factor(rep(c("a", "b"), c(3, 4)))
+    expectFailure(
+        computeFateProbabilities(setTerminalStates(fit, every)), "no_state"
+    )
+})
