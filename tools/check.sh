@@ -1,0 +1,44 @@
+#!/bin/sh
+# R CMD check of the tarball in build/dist, without network; fails on an error
+# or a warning. Runs BiocCheck too where it is installed.
+set -eu
+cd "$(dirname "$0")/.."
+tarball=$(ls build/dist/fatecast_*.tar.gz)
+mkdir -p build/check build/log
+rm -rf build/check/*
+
+# Cargo may not look anywhere, and whatever tries to meets a dead end.
+CARGO_NET_OFFLINE=true
+http_proxy=http://127.0.0.1:9
+https_proxy=$http_proxy
+export CARGO_NET_OFFLINE http_proxy https_proxy
+unset FATECAST_DEV CARGO_TARGET_DIR 2>/dev/null || :
+# Suggested packages are used where present.
+_R_CHECK_FORCE_SUGGESTS_=false
+_R_CHECK_CRAN_INCOMING_=false
+_R_CHECK_LIMIT_CORES_=true
+_R_CHECK_SYSTEM_CLOCK_=false
+export _R_CHECK_SYSTEM_CLOCK_
+export _R_CHECK_FORCE_SUGGESTS_ _R_CHECK_CRAN_INCOMING_ _R_CHECK_LIMIT_CORES_
+
+flags=--no-manual
+tar -tzf "$tarball" | grep -q '^fatecast/inst/doc/' ||
+    flags="$flags --ignore-vignettes"
+echo "== R CMD check $flags"
+log=build/log/check.log
+# shellcheck disable=SC2086 # one argument for each
+R CMD check $flags --output=build/check "$tarball" >"$log" 2>&1 || :
+# What was not OK, then the verdict.
+grep -vE '^\* (using|this is)|\.\.\. (\[[^]]*\] )?OK$' "$log" | tail -n 80 || :
+if ! grep -q '^Status: ' "$log" || grep -qE '^Status: .*(ERROR|WARNING)' "$log"; then
+    cat build/check/fatecast.Rcheck/00install.out 2>/dev/null | tail -n 40
+    exit 1
+fi
+
+if Rscript --vanilla -e 'quit(status = !requireNamespace("BiocCheck", quietly = TRUE))' 2>/dev/null; then
+    echo "== BiocCheck"
+    (cd build/check && Rscript --vanilla -e 'BiocCheck::BiocCheck(commandArgs(TRUE), `no-check-CRAN` = TRUE,
+        `no-check-bioc-help` = TRUE, `no-check-remotes` = TRUE, `no-check-bioc-views` = TRUE,
+        `new-package` = FALSE)' "../../$tarball") >build/log/bioccheck.log 2>&1 || :
+    tail -n 30 build/log/bioccheck.log
+fi

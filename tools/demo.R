@@ -1,0 +1,120 @@
+# demo.R [DATA.rds]: the main job on simulated data, or on an object of one's
+# own; prints the result and writes pictures to demo-output/.
+suppressPackageStartupMessages(library(fatecast))
+data <- commandArgs(TRUE)
+out <- "demo-output"
+dir.create(out, showWarnings = FALSE)
+
+say <- function(...) cat(..., "\n", sep = "")
+draw <- function(name, plot, width = 8, height = 6) {
+    file <- file.path(out, paste0(name, ".png"))
+    ggplot2::ggsave(
+        file, plot, width = width, height = height, dpi = 120, bg = "white"
+    )
+    say("  ", file)
+}
+timed <- function(label, code) {
+    seconds <- system.time(value <- force(code))[["elapsed"]]
+    say(sprintf("%-46s %7.2f s", label, seconds))
+    value
+}
+
+# The reference that belongs to a file, if it lies beside it.
+referenceFor <- function(file) {
+    near <- sub("\\.rds$", "-reference.rds", file)
+    if (near != file && file.exists(near)) readRDS(near)
+}
+
+pictures <- function(fit) {
+    fates <- lineageNames(fit)
+    say("\npictures:")
+    draw("macrostates", plotMacrostates(fit))
+    draw("fates", plotFateProbabilities(fit))
+    draw(
+        "fates-by-lineage", plotFateProbabilities(fit, same_plot = FALSE),
+        width = 10, height = 8
+    )
+    draw(
+        "drivers", plotLineageDrivers(fit, fates[1], n_genes = 8),
+        width = 12, height = 6
+    )
+}
+
+summarise <- function(fit) {
+    say("")
+    print(fit)
+    say("\nhow good it is:")
+    print(certificates(fit), row.names = FALSE, digits = 3)
+    for (fate in lineageNames(fit)) {
+        say(
+            "top drivers of ", fate, ": ",
+            paste(head(drivers(fit, fate)$feature, 6), collapse = ", ")
+        )
+    }
+}
+
+simulated <- function() {
+    say("fatecast on simulated data: a root, branches, terminal fates\n")
+    sce <- timed(
+        "simulateDifferentiation(n_cells = 2000)",
+        simulateDifferentiation(n_cells = 2000)
+    )
+    sce <- timed(
+        "buildNeighbors(n_neighbors = 30)",
+        buildNeighbors(sce, n_neighbors = 30)
+    )
+    fit <- timed(
+        "castFates(kernel = \"velocity\")",
+        castFates(sce, kernel = "velocity", cluster_key = "cell_type")
+    )
+    truth <- as.data.frame(SummarizedExperiment::colData(sce))
+    truth <- as.matrix(truth[grep("^fate_", names(truth))])
+    summarise(fit)
+    say("\ncorrelation with the true fate probabilities:")
+    print(round(stats::cor(truth, as.matrix(fateProbabilities(fit))), 2))
+    pictures(fit)
+}
+
+# Column of labels that names the states.
+labelColumn <- function(names) {
+    intersect(c("clusters", "cell_type", "celltype", "label"), names)[1]
+}
+
+given <- function(file) {
+    say("fatecast on ", basename(file), "\n")
+    x <- readRDS(file)
+    reference <- referenceFor(file)
+    settings <- reference$settings
+    if (is.null(settings)) settings <- list(n_neighbors = 30, n_pcs = NULL)
+    columns <- if (methods::is(x, "Seurat")) {
+        names(x[[]])
+    } else {
+        names(SummarizedExperiment::colData(x))
+    }
+    key <- labelColumn(columns)
+    states <- reference$gpcca$n_states
+    terminal <- unique(reference$terminal_states)
+    x <- timed("neighbour graph", buildNeighbors(
+        x, n_neighbors = settings$n_neighbors, n_pcs = settings$n_pcs
+    ))
+    fit <- timed("graph to drivers", castFates(
+        x, cluster_key = if (!is.na(key)) key, n_states = states,
+        terminal_states = if (!is.null(terminal)) terminal[nzchar(terminal)]
+    ))
+    summarise(fit)
+    pictures(fit)
+    if (!is.null(reference)) compared(readRDS(file), reference)
+}
+
+# Against what the peer programs computed, given their graph where it matters.
+compared <- function(x, reference) {
+    helper <- file.path("tests", "testthat", "helper-reference.R")
+    source(helper, local = environment())
+    say("\nagreement with the reference, given its graph:")
+    table <- compareReference(x, reference)
+    table$agrees <- ifelse(table$difference <= table$tolerance, "yes", "NO")
+    print(table, row.names = FALSE, digits = 3)
+    if (any(table$agrees == "NO")) quit(status = 1)
+}
+
+if (length(data) && nzchar(data[1])) given(data[1]) else simulated()
