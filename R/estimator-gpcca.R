@@ -86,17 +86,23 @@ setMethod("computeSchur", "GPCCA", function(
     method <- .checkChoice(method, c("krylov", "brandts"))
     m <- .usableComponents(.checkCount(n_components), estimator)
     job <- .job(n_threads, show_progress_bar, "Schur decomposition")
-    out <- .native(
-        job, rs_chain_schur, .slots(estimator@kernel@matrix), m, which,
-        method, alpha, cell_names = .cells(estimator)
-    )
-    kept <- length(out$re)
+    estimator <- .schurStep(estimator, m, which, method, alpha, job)
+    kept <- ncol(estimator@results$schur$vectors)
     if (kept > m) {
         .warn("replaced_argument", paste0(
             "The eigenvalue number ", m, " is half of a complex pair; ", kept,
             " Schur vectors are kept."
         ), argument = "n_components", value = kept)
     }
+    estimator
+})
+
+.schurStep <- function(estimator, m, which, method, alpha, job) {
+    out <- .native(
+        job, rs_chain_schur, .slots(estimator@kernel@matrix), m, which,
+        method, alpha, cell_names = .cells(estimator)
+    )
+    kept <- length(out$re)
     result <- list(
         vectors = matrix(
             out$vectors, ncol = kept, dimnames = list(.cells(estimator), NULL)
@@ -113,7 +119,7 @@ setMethod("computeSchur", "GPCCA", function(
             residuals = out$residuals, iterations = out$products
         )
     )
-})
+}
 
 .usableComponents <- function(m, estimator, call = rlang::caller_env()) {
     n <- length(.cells(estimator))
@@ -144,7 +150,10 @@ setMethod("computeSchur", "GPCCA", function(
 #' and their rows sum to one. The optimiser starts at the inner simplex vertices
 #' and never ends less crisp; up to four states it is the Nelder-Mead method
 #' with CellRank's settings, above a quasi-Newton method for non-smooth
-#' functions from several starts. `optimizer = "nelder-mead"` forces the former.
+#' functions from several starts, among the rotations in which the corner cell of
+#' every state stays its own. Should a state still be left without cells, the
+#' Nelder-Mead result is taken, with a warning. `optimizer = "nelder-mead"` forces
+#' that method.
 #'
 #' The `n_cells` cells of largest membership represent a state; a cell claimed by
 #' two goes to the larger membership. Names come from `cluster_key`: the cluster
@@ -195,6 +204,7 @@ setMethod("computeMacrostates", "GPCCA", function(
     )
     states <- .nameStates(out$labels, m, reference, .cells(estimator))
     .warnShort(out$counts, states, n_cells)
+    .warnUnsettled(out)
     .setStep(
         estimator, "macrostates", .macrostateResult(out, states, estimator),
         list(
@@ -231,9 +241,8 @@ setMethod("computeMacrostates", "GPCCA", function(
     n <- length(.cells(estimator))
     want <- min(n, max(if (is.null(n_states)) 20 else n_states, 2))
     if (is.null(have)) {
-        return(computeSchur(
-            estimator, n_components = min(n, max(want, 20)),
-            n_threads = job$threads, show_progress_bar = FALSE
+        return(.schurStep(
+            estimator, min(n, max(want, 20)), "LR", "krylov", 1, job
         ))
     }
     if (have >= want || is.null(n_states)) return(estimator)
@@ -241,10 +250,8 @@ setMethod("computeMacrostates", "GPCCA", function(
         "The decomposition has ", have, " vectors; it is computed again with ",
         want, "."
     ), argument = "n_components", value = want)
-    computeSchur(
-        estimator, n_components = want, n_threads = job$threads,
-        show_progress_bar = FALSE
-    )
+    old <- estimator@params[[.stepKey(estimator, "schur")]]
+    .schurStep(estimator, want, old$which, old$method, old$alpha, job)
 }
 
 .resolveStates <- function(estimator, n_states, job,
@@ -285,8 +292,12 @@ setMethod("computeMacrostates", "GPCCA", function(
     range[2L] <- min(max(range[2L], range[1L] + 1L), ncol(schur$vectors))
     tried <- setdiff(seq(range[1L], range[2L]), schur$invalid_n_states)
     chi <- .minChi(schur, tried, job)
-    tried[which.max(chi)]
+    max(tried[chi >= max(chi) - .minChiTie])
 }
+
+# Differences of minChi below this are no preference; for well separated states
+# they are rounding.
+.minChiTie <- 1e-3
 
 .minChi <- function(schur, tried, job) {
     .native(
@@ -341,6 +352,20 @@ setMethod("computeMacrostates", "GPCCA", function(
     }
     levels(states) <- names
     list(assignment = states, names = names, colors = unname(colors))
+}
+
+.warnUnsettled <- function(out) {
+    if (out$fell_back) {
+        .warn("fallback", paste(
+            "The crispest memberships leave a macrostate without cells of its",
+            "own; those of the Nelder-Mead optimiser are used."
+        ))
+    }
+    if (!is.null(out$unsettled)) {
+        .warn("not_converged", paste0(
+            "No stationary distribution is given: ", out$unsettled, "."
+        ))
+    }
 }
 
 .warnShort <- function(counts, states, n_cells) {

@@ -51,13 +51,15 @@ setMethod("predictTerminalStates", "GPCCA", function(
     }
     states <- .step(estimator, "macrostates")
     stability <- diag(states$coarse$transition)
+    if (method == "stability" && all(stability < stability_threshold)) {
+        .noStates(stability, stability_threshold)
+    }
     job <- .job(1L)
     chosen <- .native(
         job, rs_chain_select, stability,
         Re(estimator@results$schur$eigenvalues), method, alpha,
         stability_threshold, if (is.null(n_states)) 0L else n_states
     )
-    if (!length(chosen)) .noStates(stability, stability_threshold)
     .setFromMacrostates(
         estimator, names(stability)[chosen], n_cells, list(
             method = method, n_cells = n_cells, alpha = alpha,

@@ -181,7 +181,11 @@ setMethod("transitionMatrix", "ANY", function(x, ..., key = NULL) {
 # The first of T_fwd and T_bwd that an object holds.
 .storedTransition <- function(x, call = rlang::caller_env()) {
     keys <- c(.keyTransition(FALSE), .keyTransition(TRUE))
-    found <- keys[vapply(keys, function(k) .hasGraph(x, k), logical(1))]
+    # A record without its graph tells that cells changed.
+    known <- .recordKeys(x)
+    found <- keys[vapply(keys, function(k) {
+        .hasGraph(x, k) || k %in% known
+    }, logical(1))]
     if (!length(found)) {
         .abort(
             "missing_key", paste0(

@@ -118,3 +118,4 @@
         grepl("^(terminal|initial)_lineage_drivers($|\\.)", key) |
         key %in% c(unlist(.keyCytoTRACE), .keyOffset)
 }
+.keySimulation <- "simulation"

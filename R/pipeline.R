@@ -122,7 +122,8 @@ castFates <- function(x, kernel = "velocity", cluster_key = NULL,
         )
     }
     if (weight == 1) return(directed)
-    weight * directed + (1 - weight) * similar
+    # 1 - 0.8 is not 0.2 to the last bit; a user who types 0.2 means the same.
+    weight * directed + signif(1 - weight, 15) * similar
 }
 
 .terminalFor <- function(fit, terminal_states, n_cells, threshold,

@@ -133,7 +133,7 @@ simulateDifferentiation <- function(n_cells = 2000, n_genes = 500,
         "simulateDifferentiation", c(params, topology = topology),
         run = .run(job), cells = colnames(x)
     )
-    .writeRecord(x, "simulation", record, nested = FALSE)
+    .writeRecord(x, .keySimulation, record, nested = FALSE)
 }
 
 .topologies <- c("trifurcation", "bifurcation", "linear", "tree")
@@ -165,8 +165,8 @@ simulateDifferentiation <- function(n_cells = 2000, n_genes = 500,
 }
 
 .simulatedObject <- function(out, n_cells, n_genes) {
-    cells <- paste0("cell_", seq_len(n_cells))
-    genes <- paste0("gene_", seq_len(n_genes))
+    cells <- paste0("cell", seq_len(n_cells))
+    genes <- paste0("gene", seq_len(n_genes))
     counts <- .fromSlots(out$counts, genes, cells)
     logcounts <- counts
     logcounts@x <- out$log_counts

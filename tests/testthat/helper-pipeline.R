@@ -10,7 +10,7 @@ once <- function(name, make) {
 tree <- function() {
     once("tree", buildNeighbors(
         simulateDifferentiation(
-            n_cells = 400, n_genes = 120, random_state = 1, n_threads = 2
+            n_cells = 600, n_genes = 300, random_state = 1, n_threads = 2
         ), n_neighbors = 30, n_threads = 2
     ))
 }

@@ -101,7 +101,7 @@ test_that("keys take some of the states", {
         one <- computeFateProbabilities(fit, keys = keys[1]),
         class = "fatecast_warning_single_lineage"
     )
-    expect_equal(unname(as.matrix(fateProbabilities(one))[, 1]), rep(1, 400),
+    expect_equal(unname(as.matrix(fateProbabilities(one))[, 1]), rep(1, 600),
         tolerance = 1e-8
     )
 })

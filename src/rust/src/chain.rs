@@ -124,6 +124,7 @@ fn rs_chain_macrostates(
             stationary = or_null(out.stationary.distribution),
             stationary_residual = out.stationary.residual,
             closed_classes = out.stationary.closed_classes.len() as f64,
+            fell_back = out.fell_back,
             unsettled = or_null(out.unsettled.map(|e| e.to_string()))
         )
         .into())

@@ -16,7 +16,8 @@ fn rs_selftest(what: &str, seconds: f64, n_threads: i32, progress: Robj) -> Robj
             "worker-panic" => exec
                 .map_chunks(64, 1, |r| assert!(r.start < 7, "chunk {} of 100%", r.start))
                 .map(|_| 0.0),
-            "memory" => try_filled(usize::MAX / 64, 0f64, "a test").map(|v| v.len() as f64),
+            "memory" => try_filled(usize::MAX / 64, 0f64, "a test")
+                .map(|v| std::hint::black_box(v).len() as f64),
             "failure" => Err(CoreError::NoState {
                 reason: "100% of {cells} %s%n \0 are \u{e4}hnlich".into(),
             }),

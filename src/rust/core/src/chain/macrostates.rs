@@ -5,7 +5,7 @@
 //! stationary distribution where there is one (2.6.4).
 
 use super::coarse::{coarse, Coarse};
-use super::rotation::{memberships, Memberships, Optimizer};
+use super::rotation::{memberships, Memberships, Optimizer, NELDER_MEAD};
 use super::states::{assign_states, Assignment};
 use super::stationary::{stationary, Stationary};
 use crate::error::{CoreError, Result};
@@ -24,6 +24,9 @@ pub struct Macrostates {
     pub stationary: Stationary,
     /// Why the stationary distribution is missing although it is unique.
     pub unsettled: Option<CoreError>,
+    /// Whether the compatible optimiser stood in for a crisper result that left a
+    /// state without cells.
+    pub fell_back: bool,
 }
 
 /// Macrostates of `t` from its first m Schur vectors `x` (cells x m), each shown by
@@ -40,9 +43,8 @@ pub fn macrostates(
     optimizer: Optimizer,
     n_cells: Option<usize>,
 ) -> Result<Macrostates> {
-    let memberships = memberships(exec, x, optimizer)?;
+    let (memberships, assignment, fell_back) = represented(exec, x, optimizer, n_cells)?;
     let chi = memberships.memberships.view();
-    let assignment = assign_states(chi, n_cells)?;
     let mut unsettled = None;
     let stationary = match stationary(exec, t) {
         Err(e @ CoreError::NotConverged { residual, .. }) => {
@@ -71,5 +73,27 @@ pub fn macrostates(
         coarse,
         stationary,
         unsettled,
+        fell_back,
     })
+}
+
+/// Memberships in which every state has cells of its own. Where the crispest found
+/// leave one without, those of the compatible optimiser are taken if they do not.
+fn represented(
+    exec: &Exec,
+    x: ArrayView2<'_, f64>,
+    optimizer: Optimizer,
+    n_cells: Option<usize>,
+) -> Result<(Memberships, Assignment, bool)> {
+    let crispest = memberships(exec, x, optimizer)?;
+    match assign_states(crispest.memberships.view(), n_cells) {
+        Err(e @ CoreError::NoState { .. }) if crispest.optimizer != NELDER_MEAD => {
+            let other = memberships(exec, x, Optimizer::NelderMead)?;
+            match assign_states(other.memberships.view(), n_cells) {
+                Ok(assignment) => Ok((other, assignment, true)),
+                Err(_) => Err(e),
+            }
+        }
+        assigned => Ok((crispest, assigned?, false)),
+    }
 }

@@ -10,7 +10,7 @@ mod objective;
 mod quasi_newton;
 pub mod rotation;
 pub mod simplex;
+pub mod solve;
 pub mod states;
 pub mod stationary;
 pub mod transient;
-pub mod solve;

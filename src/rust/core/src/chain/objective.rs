@@ -115,10 +115,17 @@ pub(crate) fn columns(b: &[f64], d: usize) -> Vec<f64> {
     a
 }
 
+/// How much more the corner of a state must belong to it than to any other.
+const OWNED: f64 = 1.0;
+
 /// The objective over a set of cells.
 pub(crate) struct Objective<'a> {
     pub exec: &'a Exec,
     pub cells: &'a Cells,
+    /// Coordinates of the corner of every state (m x d). With them a rotation that
+    /// takes a corner away from its state is infeasible: the crispest one of all may
+    /// have states that no cell belongs to most, and such states mean nothing.
+    pub corners: Option<&'a [f64]>,
     pub evaluations: usize,
 }
 
@@ -166,12 +173,25 @@ impl Objective<'_> {
             sum += simd::dot(column, column) / t;
         }
         let f = d as f64 - sum / total;
+        good &= self.owns_corners(&a, &maxima);
         let f = if good && f.is_finite() {
             f
         } else {
             f64::INFINITY
         };
         Ok((f, a, maxima, total))
+    }
+
+    fn owns_corners(&self, a: &[f64], maxima: &Maxima) -> bool {
+        let d = self.cells.d;
+        let Some(corners) = self.corners else {
+            return true;
+        };
+        corners.chunks_exact(d).enumerate().all(|(c, x)| {
+            let member = |l: usize| maxima[l].0 + simd::dot(x, &a[l * d..(l + 1) * d]);
+            let own = member(c);
+            (0..=d).all(|l| l == c || own >= OWNED * member(l))
+        })
     }
 }
 
@@ -224,6 +244,7 @@ mod tests {
             let mut f = Objective {
                 exec: &Exec::serial(),
                 cells: &cells,
+                corners: None,
                 evaluations: 0,
             };
             let mut g = vec![0.0; b.len()];

@@ -4,7 +4,8 @@
 //! all such `A` the crispest is sought (Roeblitz & Weber 2013; section 2.6.3 of the
 //! fate-mapping rules). Up to four states the search is the Nelder-Mead run that
 //! reproduces published results. Beyond, where that run stops far from the minimum, it
-//! is a quasi-Newton method on the pieces of the objective, from several starts. Only
+//! is a quasi-Newton method on the pieces of the objective, from several starts, among
+//! the rotations that leave every state its corner of the inner simplex. Only
 //! cells on the hull matter: the search uses a few hundred of them and takes in
 //! whatever cell a result turns out to violate, so the result holds for all cells.
 
@@ -37,6 +38,9 @@ const PURPOSE: u64 = 0x524F_5441;
 
 /// A membership below this is a failure, above it rounding.
 const NEGATIVE: f64 = -1e4 * f64::EPSILON;
+
+/// Name of the compatible optimiser in results.
+pub const NELDER_MEAD: &str = "nelder-mead";
 
 /// How the rotation is sought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,13 +88,26 @@ pub fn memberships(
     }
     let everyone: Vec<usize> = (0..x.nrows()).collect();
     let all = Cells::new(x, &everyone)?;
+    let corners: Vec<f64> = simplex
+        .corners
+        .iter()
+        .flat_map(|&i| (1..m).map(move |k| x[(i, k)]))
+        .collect();
     let mut full = Objective {
         exec,
         cells: &all,
+        corners: None,
         evaluations: 0,
     };
     let start_value = full.value(&start)?;
     let compat = optimizer == Optimizer::NelderMead || m <= COMPAT;
+    if !compat {
+        full.corners = Some(&corners);
+        // Where the start does not own its corners, nothing can ask for it.
+        if !full.value(&start)?.is_finite() {
+            full.corners = None;
+        }
+    }
     let (best, value) = if compat {
         nelder_mead::minimise(&start, |b| full.value(b))?
     } else {
@@ -105,11 +122,7 @@ pub fn memberships(
         crispness: crisp(value),
         start_crispness: crisp(start_value),
         evaluations,
-        optimizer: if compat {
-            "nelder-mead"
-        } else {
-            "quasi-newton"
-        },
+        optimizer: if compat { NELDER_MEAD } else { "quasi-newton" },
     })
 }
 
@@ -130,17 +143,36 @@ fn several_starts(
     };
     for attempt in 0..tries {
         full.exec.check()?;
-        let mut from = best.clone();
-        if attempt > 0 {
-            let mut s = Stream::new(0, PURPOSE, attempt, 0);
-            from.iter_mut().for_each(|v| *v *= 1.0 + 0.3 * s.normal());
-        }
+        let Some(from) = perturbed(full, &best, attempt)? else {
+            continue;
+        };
         let (b, f) = pool.descend(x, full, from)?;
         if f < value {
             (best, value) = (b, f);
         }
     }
     Ok((best, value))
+}
+
+/// A feasible point near `best` (itself for the first attempt), closer and closer if
+/// need be.
+fn perturbed(full: &mut Objective<'_>, best: &[f64], attempt: u64) -> Result<Option<Vec<f64>>> {
+    if attempt == 0 {
+        return Ok(Some(best.to_vec()));
+    }
+    let mut s = Stream::new(0, PURPOSE, attempt, 0);
+    let noise: Vec<f64> = best.iter().map(|_| s.normal()).collect();
+    for size in [0.3, 0.15, 0.07, 0.03] {
+        let near: Vec<f64> = best
+            .iter()
+            .zip(&noise)
+            .map(|(v, z)| v * (1.0 + size * z))
+            .collect();
+        if full.value(&near)?.is_finite() {
+            return Ok(Some(near));
+        }
+    }
+    Ok(None)
 }
 
 /// The cells that the search looks at.
@@ -223,6 +255,7 @@ impl Pool {
             let mut part = Objective {
                 exec: full.exec,
                 cells: &cells,
+                corners: full.corners,
                 evaluations: 0,
             };
             let steps = (20 * d * d).clamp(200, STEPS);
