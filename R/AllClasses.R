@@ -28,6 +28,7 @@
 #'   [PrecomputedKernel()], [kernel-algebra]
 #' @name Kernel-class
 #' @aliases UnidirectionalKernel-class BidirectionalKernel-class
+#'   show,Kernel-method
 #' @exportClass Kernel
 setClass("Kernel", slots = c(
     container = "ANY", cell_names = "character", matrix = "ANY",

@@ -181,7 +181,7 @@ setGeneric("lineageColors", function(x, ...) {
     standardGeneric("lineageColors")
 })
 
-#' @rdname accessors
+#' @rdname certificates
 #' @export
 setGeneric("certificates", function(x, ...) {
     force(x)

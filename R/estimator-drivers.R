@@ -39,7 +39,7 @@
 #' sce <- simulateDifferentiation(n_cells = 300, n_genes = 100)
 #' fit <- castFates(sce, cluster_key = "cell_type")
 #' head(drivers(fit, lineageNames(fit)[1]))
-#' @name computeLineageDrivers
+#' @rdname computeLineageDrivers
 #' @export
 setMethod("computeLineageDrivers", "TermStatesEstimator", function(
         estimator, lineages = NULL, method = "fisher", cluster_key = NULL,

@@ -43,7 +43,7 @@
 #' m[1, 1] <- m[5, 5] <- 1
 #' fit <- setTerminalStates(GPCCA(m), list(left = 1, right = 5))
 #' fateProbabilities(computeFateProbabilities(fit))
-#' @name computeFateProbabilities
+#' @rdname computeFateProbabilities
 #' @export
 setMethod("computeFateProbabilities", "TermStatesEstimator", function(
         estimator, keys = NULL,

@@ -29,7 +29,7 @@
 #' fit <- GPCCA(0.8 * VelocityKernel(sce) + 0.2 * ConnectivityKernel(sce))
 #' fit <- computeMacrostates(fit, n_states = 5, cluster_key = "cell_type")
 #' fit
-#' @aliases GPCCA-class
+#' @aliases GPCCA-class show,GPCCA-method
 #' @export
 GPCCA <- function(object, obsp_key = NULL, backward = NULL, container = NULL,
                   n_threads = NULL) {
@@ -74,7 +74,7 @@ setClass("GPCCA", contains = "TermStatesEstimator")
 #' @examples
 #' m <- matrix(c(0.9, 0.2, 0, 0.1, 0.6, 0.1, 0, 0.2, 0.9), 3)
 #' eigenvalues(computeSchur(GPCCA(m), n_components = 3))
-#' @name computeSchur
+#' @rdname computeSchur
 #' @export
 setMethod("computeSchur", "GPCCA", function(
         estimator, n_components = 20, which = c("LR", "LM"),
@@ -182,7 +182,7 @@ setMethod("computeSchur", "GPCCA", function(
 #'     GPCCA(VelocityKernel(sce)), n_states = 4, cluster_key = "cell_type"
 #' )
 #' table(macrostates(fit))
-#' @name computeMacrostates
+#' @rdname computeMacrostates
 #' @export
 setMethod("computeMacrostates", "GPCCA", function(
         estimator, n_states = NULL, n_cells = 30, cluster_key = NULL,

@@ -29,7 +29,7 @@
 #' )
 #' fit <- predictTerminalStates(fit, method = "top_n", n_states = 2)
 #' table(terminalStates(fit))
-#' @name predictTerminalStates
+#' @rdname predictTerminalStates
 #' @export
 setMethod("predictTerminalStates", "GPCCA", function(
         estimator, method = c(
@@ -132,7 +132,7 @@ setMethod("predictTerminalStates", "GPCCA", function(
 #' tips <- setdiff(levels(sce$cell_type), c("root", "intermediate"))
 #' fit <- setTerminalStates(fit, list(cell_type = head(tips, 2)))
 #' table(terminalStates(fit))
-#' @name setTerminalStates
+#' @rdname setTerminalStates
 #' @export
 setMethod("setTerminalStates", "GPCCA", function(
         estimator, states = NULL, n_cells = 30, cluster_key = NULL, ...) {

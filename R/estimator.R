@@ -125,7 +125,7 @@ setMethod("transitionMatrix", "Estimator", function(x, ...) {
 #' sce <- simulateDifferentiation(n_cells = 300, n_genes = 100)
 #' fit <- castFates(sce, cluster_key = "cell_type")
 #' container(fit)
-#' @name container
+#' @rdname container
 #' @export
 setMethod("container", "Estimator", function(x, ...) {
     .checkDots(...)
@@ -165,7 +165,7 @@ setMethod("container", "Estimator", function(x, ...) {
 #' @examples
 #' sce <- simulateDifferentiation(n_cells = 300, n_genes = 100)
 #' certificates(castFates(sce, cluster_key = "cell_type"))
-#' @name certificates
+#' @rdname certificates
 #' @export
 setMethod("certificates", "Estimator", function(x, ...) {
     .checkDots(...)

@@ -24,8 +24,9 @@
 #' have the names of scanpy and CellRank. Results do not depend on the number of
 #' threads. Errors have classes: [fatecast-conditions].
 #'
-#' @importFrom methods is new as setClass setClassUnion setGeneric setMethod
-#'   setValidity slot validObject callNextMethod isVirtualClass show
+#' @importFrom methods Arith Math Math2 Ops is new as setClass setClassUnion
+#'   setGeneric setMethod setValidity slot validObject callNextMethod
+#'   isVirtualClass show
 #' @importFrom rlang abort warn inform caller_env caller_fn caller_arg exec
 #'   interrupt
 #' @importClassesFrom Matrix dgCMatrix

@@ -33,7 +33,7 @@
 #' sce <- buildNeighbors(simulateDifferentiation(n_cells = 200, n_genes = 60))
 #' 0.8 * VelocityKernel(sce) + 0.2 * ConnectivityKernel(sce)
 #' @name kernel-algebra
-#' @aliases KernelExpression-class
+#' @aliases KernelExpression-class show,KernelExpression-method
 NULL
 
 # op "mul": `constant` times one operand, or (constant empty) the element-wise

@@ -112,7 +112,7 @@
 #' sce <- buildNeighbors(sce)
 #' k <- computeTransitionMatrix(ConnectivityKernel(sce))
 #' k
-#' @name computeTransitionMatrix
+#' @rdname computeTransitionMatrix
 #' @export
 setMethod("computeTransitionMatrix", "Kernel", function(
         kernel, matrix, params = list(), ..., n_threads = NULL,
@@ -160,7 +160,7 @@ setMethod("computeTransitionMatrix", "Kernel", function(
 #' sce <- buildNeighbors(simulateDifferentiation(n_cells = 200, n_genes = 60))
 #' m <- transitionMatrix(ConnectivityKernel(sce))
 #' range(Matrix::rowSums(m))
-#' @name transitionMatrix
+#' @rdname transitionMatrix
 #' @export
 setMethod("transitionMatrix", "Kernel", function(x, ..., n_threads = NULL) {
     .checkDots(...)
@@ -207,7 +207,7 @@ setMethod("transitionMatrix", "ANY", function(x, ..., key = NULL) {
 #' @examples
 #' sce <- buildNeighbors(simulateDifferentiation(n_cells = 200, n_genes = 60))
 #' invertKernel(VelocityKernel(sce))
-#' @name invertKernel
+#' @rdname invertKernel
 #' @export
 setMethod("invertKernel", "BidirectionalKernel", function(kernel) {
     kernel@backward <- !kernel@backward
@@ -240,7 +240,7 @@ setMethod("invertKernel", "UnidirectionalKernel", function(kernel) {
 #' sce <- buildNeighbors(simulateDifferentiation(n_cells = 200, n_genes = 60))
 #' sce <- writeToObject(ConnectivityKernel(sce))
 #' parameters(sce, "T_fwd")
-#' @name writeToObject
+#' @rdname writeToObject
 #' @export
 setMethod("writeToObject", "Kernel", function(x, key = NULL, ...) {
     .checkDots(...)

@@ -25,5 +25,7 @@ pub mod rng;
 pub mod simd;
 pub mod simulate;
 pub mod sparse;
+#[cfg(test)]
+mod testing;
 
 pub use error::{CoreError, Result};

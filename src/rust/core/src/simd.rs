@@ -3,7 +3,7 @@
 //! [`wide`] runs a closure compiled a second time for AVX2 when the processor has
 //! it. The loops inside keep a fixed number of lanes and a fixed final tree, and
 //! Rust never contracts a product and a sum, so the instruction set changes the
-//! time and nothing else. [`force`] pins a path; the tests compare the bytes.
+//! time and nothing else. [`force`] pins a path; tests compare the results.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 

@@ -470,13 +470,7 @@ mod tests {
                 pca_dense(&exec, d.view(), &o).unwrap(),
             )
         };
-        let one = run(1);
-        assert_eq!(one, run(2));
-        assert_eq!(one, run(4));
-        simd::force(simd::Path::Baseline);
-        let plain = run(2);
-        simd::force(simd::Path::Auto);
-        assert_eq!(one, plain);
+        crate::testing::same_bits(run);
     }
 
     #[test]

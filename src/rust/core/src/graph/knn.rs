@@ -439,13 +439,7 @@ mod tests {
                 let exec = Exec::with_threads(t).unwrap();
                 exact(&exec, x.view(), 12, metric).unwrap()
             };
-            let one = run(1);
-            assert_eq!(one, run(2));
-            assert_eq!(one, run(4));
-            simd::force(simd::Path::Baseline);
-            let plain = run(2);
-            simd::force(simd::Path::Auto);
-            assert_eq!(one, plain);
+            crate::testing::same_bits(run);
         }
     }
 

@@ -362,9 +362,7 @@ mod tests {
             );
             assert_eq!(one, many);
         }
-        crate::simd::force(crate::simd::Path::Baseline);
-        let plain = run(&Exec::serial(), &t, 2, Which::LargestReal);
-        crate::simd::force(crate::simd::Path::Auto);
+        let plain = crate::testing::on_baseline(|| run(&Exec::serial(), &t, 2, Which::LargestReal));
         assert_eq!(one, plain);
     }
 

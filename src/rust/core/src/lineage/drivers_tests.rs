@@ -83,13 +83,7 @@ fn bits_do_not_depend_on_threads_or_instructions() {
         let bits = |v: &[f64]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         (bits(&m.product), bits(&m.gene_square))
     };
-    let one = run(1);
-    assert_eq!(one, run(2));
-    assert_eq!(one, run(4));
-    simd::force(simd::Path::Baseline);
-    let plain = run(1);
-    simd::force(simd::Path::Auto);
-    assert_eq!(one, plain);
+    crate::testing::same_bits(run);
 }
 
 #[test]
