@@ -266,7 +266,8 @@ setMethod("setTerminalStates", "GPCCA", function(
     object <- .writeColors(object, key, colors)
     if (!is.null(states$memberships)) {
         object <- .writeLineage(
-            object, x, .keyMemberships(key), states$memberships, key
+            object, x, .keyMemberships(key), states$memberships, key,
+            "predictTerminalStates"
         )
     }
     .writeRecord(object, key, .stepRecord(

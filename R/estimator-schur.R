@@ -1,0 +1,106 @@
+#' Leading invariant subspace of the chain
+#'
+#' The sorted partial real Schur form `T Q = Q R` by a thick-restart
+#' Krylov-Schur method (Stewart 2001), made orthonormal under the uniform
+#' distribution with a constant first column.
+#'
+#' @details
+#' A complex pair of eigenvalues is never split: when the last one asked for
+#' would be, one more is computed, with a warning. Chains with several closed
+#' classes, and so several eigenvalues 1, are handled. The relative residual of
+#' `T X - X R` is at most 1e-10 or the call is an error. Time O(edges x
+#' products), memory O(cells x n_components); the same on any number of threads.
+#'
+#' @param estimator A [GPCCA()] estimator.
+#' @param n_components Number of Schur vectors, at least 2.
+#' @param which Order of the eigenvalues: `"LR"` by real part, `"LM"` by
+#'   modulus.
+#' @param method `"krylov"`, or `"brandts"`: the full decomposition of the dense
+#'   matrix, O(n^3), for small chains.
+#' @param alpha Weight of the distance from one in the eigengap.
+#' @param n_threads Number of threads; see [fatecast-threads].
+#' @param show_progress_bar TRUE, FALSE, or NULL (only for long interactive
+#'   work).
+#' @param ... Not used; an unknown argument is an error.
+#' @return The estimator with Schur vectors ([schurVectors()]), eigenvalues
+#'   ([eigenvalues()]) and the eigengap among its parameters.
+#' @section Errors:
+#' `not_converged`, `range`, `memory`.
+#' @references Stewart, G.W. (2001) A Krylov-Schur algorithm for large
+#'   eigenproblems. SIAM Journal on Matrix Analysis and Applications 23,
+#'   601-614.
+#' @examples
+#' m <- matrix(c(0.9, 0.2, 0, 0.1, 0.6, 0.1, 0, 0.2, 0.9), 3)
+#' eigenvalues(computeSchur(GPCCA(m), n_components = 3))
+#' @rdname computeSchur
+#' @export
+setMethod("computeSchur", "GPCCA", function(
+        estimator, n_components = 20, which = c("LR", "LM"),
+        method = c("krylov", "brandts"), alpha = 1, ..., n_threads = NULL,
+        show_progress_bar = NULL) {
+    .checkDots(...)
+    .checkNumber(alpha)
+    which <- .checkChoice(which, c("LR", "LM"))
+    method <- .checkChoice(method, c("krylov", "brandts"))
+    m <- .usableComponents(.checkCount(n_components), estimator)
+    job <- .job(n_threads, show_progress_bar, "Schur decomposition")
+    estimator <- .schurStep(estimator, m, which, method, alpha, job)
+    kept <- ncol(estimator@results$schur$vectors)
+    if (kept > m) {
+        .warn("replaced_argument", paste0(
+            "The eigenvalue number ", m, " is half of a complex pair; ", kept,
+            " Schur vectors are kept."
+        ), argument = "n_components", value = kept)
+    }
+    estimator
+})
+
+.schurStep <- function(estimator, m, which, method, alpha, job) {
+    out <- .native(
+        job, rs_chain_schur, .slots(estimator@kernel@matrix), m, which,
+        method, alpha, cell_names = .cells(estimator)
+    )
+    kept <- length(out$re)
+    result <- list(
+        vectors = matrix(
+            out$vectors, ncol = kept, dimnames = list(.cells(estimator), NULL)
+        ),
+        matrix = matrix(out$matrix, kept),
+        eigenvalues = complex(real = out$re, imaginary = out$im),
+        eigengap = out$eigengap, invalid_n_states = out$invalid
+    )
+    .setStep(
+        estimator, "schur", result, list(
+            n_components = m, which = which, method = method, alpha = alpha
+        ), .run(
+            job, method = out$method, residual = max(out$residuals),
+            residuals = out$residuals, iterations = out$products
+        )
+    )
+}
+
+.usableComponents <- function(m, estimator, call = rlang::caller_env()) {
+    n <- length(.cells(estimator))
+    if (m < 2) {
+        .warn("replaced_argument", paste0(
+            "`n_components` = ", m, " is too few; 2 is used."
+        ), argument = "n_components", value = 2L)
+        m <- 2L
+    }
+    if (m > n) {
+        .abort("range", paste0(
+            "`n_components` = ", m, " exceeds the ", n, " cells."
+        ), argument = "n_components", value = m, call = call)
+    }
+    m
+}
+
+.writeSchur <- function(object, x, key) {
+    schur <- x@results$schur
+    object <- .writeEmbedding(object, key, schur$vectors)
+    .writeRecord(object, key, .stepRecord(
+        x, key, "computeSchur", matrix = schur$matrix,
+        eigenvalues = schur$eigenvalues, eigengap = schur$eigengap,
+        invalid_n_states = schur$invalid_n_states
+    ))
+}
