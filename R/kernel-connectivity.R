@@ -62,7 +62,7 @@ setMethod("computeTransitionMatrix", "ConnectivityKernel", function(
     .checkFlag(density_normalize)
     job <- .job(n_threads, show_progress_bar, "Connectivity kernel")
     graph <- .kernelGraph(kernel)
-    .graphWarnings(kernel, graph)
+    .graphWarnings(kernel, graph, job)
     slots <- .native(
         job, rs_kernel_connectivity, .slots(graph), density_normalize,
         cell_names = kernel@cell_names

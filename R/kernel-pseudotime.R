@@ -64,7 +64,7 @@ setMethod("computeTransitionMatrix", "PseudotimeKernel", function(
     time <- .readTime(.kernelContainer(kernel), kernel@init$time_key)
     if (kernel@backward) time <- max(time) - time
     graph <- .kernelGraph(kernel)
-    .graphWarnings(kernel, graph)
+    .graphWarnings(kernel, graph, job)
     slots <- .native(
         job, rs_kernel_pseudotime, .slots(graph), time, frac_to_keep,
         cell_names = kernel@cell_names, advice = paste(

@@ -90,7 +90,7 @@ setMethod("computeTransitionMatrix", "VelocityKernel", function(
     job <- .job(n_threads, show_progress_bar, "Velocity kernel")
     data <- .readVelocity(kernel)
     graph <- .kernelGraph(kernel)
-    .graphWarnings(kernel, graph)
+    .graphWarnings(kernel, graph, job)
     out <- .native(
         job, rs_kernel_velocity, .slots(graph), data$x, data$v,
         data$features, similarity,

@@ -53,10 +53,9 @@
     .checkGraph(graph, paste0("The graph `", key, "`"), call = call)
 }
 
-.graphWarnings <- function(kernel, graph) {
+.graphWarnings <- function(kernel, graph, job) {
     if (isTRUE(kernel@init$check_symmetric)) {
-        gap <- graph - Matrix::t(graph)
-        norm <- sqrt(sum(gap@x^2))
+        norm <- .native(job, rs_graph_asymmetry, .slots(graph))
         if (norm >= 1e-4) {
             .warn(
                 "not_symmetric", paste0(

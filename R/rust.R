@@ -16,6 +16,8 @@ rs_chain_fates <- function(transition, states, n_states, solver, tolerance, chec
 
 rs_embed_pca <- function(matrix, n_components, scale, seed, n_threads, progress) .Call(wrap__rs_embed_pca, matrix, n_components, scale, seed, n_threads, progress)
 
+rs_graph_asymmetry <- function(graph, n_threads, progress) .Call(wrap__rs_graph_asymmetry, graph, n_threads, progress)
+
 rs_graph_neighbors <- function(x, n, d, n_neighbors, metric, n_threads, progress) .Call(wrap__rs_graph_neighbors, x, n, d, n_neighbors, metric, n_threads, progress)
 
 rs_graph_components <- function(graph) .Call(wrap__rs_graph_components, graph)

@@ -9,6 +9,7 @@ use fatecast_core::graph::components::components;
 use fatecast_core::graph::fuzzy::{fuzzy_connectivities, FuzzyOptions};
 use fatecast_core::graph::knn::{exact, Metric};
 use fatecast_core::sparse::csr::to_csc_slots;
+use fatecast_core::sparse::ops::asymmetry;
 
 /// Exact neighbours of an embedding (cells x dims, by columns) and their fuzzy
 /// graph: `list(indices, distances, connectivities)`, the first two by columns.
@@ -60,8 +61,23 @@ fn rs_graph_components(graph: List) -> Robj {
     })
 }
 
+/// Norm of the difference of a graph and its transpose.
+#[extendr]
+fn rs_graph_asymmetry(graph: List, n_threads: i32, progress: Robj) -> Robj {
+    guard(|| {
+        let graph = SparseArg::new(&graph)?;
+        let slots = graph.slots()?;
+        // A matrix and its transpose differ alike.
+        let norm = job::run(n_threads, &progress, move |exec| {
+            asymmetry(exec, &slots.columns_as_rows()?)
+        })?;
+        Ok(norm.into())
+    })
+}
+
 extendr_module! {
     mod graph;
+    fn rs_graph_asymmetry;
     fn rs_graph_neighbors;
     fn rs_graph_components;
 }

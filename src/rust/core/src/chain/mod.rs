@@ -3,6 +3,7 @@
 pub mod absorption;
 pub mod classes;
 pub mod coarse;
+mod descent;
 pub mod gpcca;
 pub mod macrostates;
 mod nelder_mead;

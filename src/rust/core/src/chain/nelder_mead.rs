@@ -6,17 +6,21 @@ use crate::error::Result;
 /// Stop when the simplex is this small in position and in value.
 const TOLERANCE: f64 = 1e-4;
 
-/// Best point and its value from a start. At most 200 N iterations or evaluations for
-/// N coordinates, O(N^2) beside each evaluation. `f` is told the point.
+/// Iterations and evaluations that published results allow for N coordinates.
+pub(crate) fn published_limit(n: usize) -> usize {
+    200 * n
+}
+
+/// Best point and its value from a start, within `limit` iterations and evaluations
+/// (the last iteration is finished). O(N^2) beside each evaluation for N coordinates.
 ///
 /// # Errors
 /// Those of `f`.
-pub(crate) fn minimise<F>(start: &[f64], mut f: F) -> Result<(Vec<f64>, f64)>
+pub(crate) fn minimise<F>(start: &[f64], limit: usize, mut f: F) -> Result<(Vec<f64>, f64)>
 where
     F: FnMut(&[f64]) -> Result<f64>,
 {
     let n = start.len();
-    let limit = 200 * n;
     let mut used = 0;
     let mut eval = |x: &[f64]| {
         used += 1;
@@ -96,7 +100,7 @@ mod tests {
     #[test]
     fn a_curved_valley_is_followed_to_its_end() {
         let mut calls = 0;
-        let (x, value) = minimise(&[-1.2, 1.0], |x| {
+        let (x, value) = minimise(&[-1.2, 1.0], published_limit(2), |x| {
             calls += 1;
             let (a, b) = (1.0 - x[0], x[1] - x[0] * x[0]);
             Ok(a * a + 100.0 * b * b)
@@ -111,7 +115,7 @@ mod tests {
     fn the_budget_is_kept() {
         let mut calls = 0;
         let start = vec![1.0; 6];
-        minimise(&start, |x| {
+        minimise(&start, published_limit(6), |x| {
             calls += 1;
             Ok(x.iter().enumerate().map(|(i, v)| v * (i + 1) as f64).sum())
         })

@@ -115,52 +115,94 @@ pub(crate) fn columns(b: &[f64], d: usize) -> Vec<f64> {
     a
 }
 
-/// How much more the corner of a state must belong to it than to any other.
-const OWNED: f64 = 1.0;
+/// Cells that must stay with their states, and how much it costs when they do not.
+///
+/// The crispest rotation of all may have states that no cell belongs to most, and such
+/// states mean nothing. What is added to the objective is `weight` times the sum of
+/// the squares of `max(0, gap + margin)`, the gaps being `chi_cl - chi_cs` for the cells
+/// c of state s and every other state l, and `chi_rs - chi_cs`, with the mean over
+/// these cells, for each rival r: a cell that belongs to another state and may not be
+/// among those with the largest membership in s.
+pub(crate) struct Guard {
+    /// Coordinates, d per cell.
+    pub coordinates: Vec<f64>,
+    pub states: Vec<usize>,
+    /// Coordinates of the rivals less the mean of the cells of the state.
+    pub rivals: Vec<f64>,
+    pub rival_states: Vec<usize>,
+    pub weight: f64,
+}
+
+impl Guard {
+    /// Mean coordinates of the cells of `state`.
+    pub fn mean(&self, state: usize, d: usize) -> Vec<f64> {
+        let (mut mean, mut count) = (vec![0.0; d], 0.0);
+        for (x, &s) in self.coordinates.chunks_exact(d).zip(&self.states) {
+            if s == state {
+                simd::axpy(1.0, x, &mut mean);
+                count += 1.0;
+            }
+        }
+        mean.iter_mut().for_each(|v| *v /= count);
+        mean
+    }
+}
+
+/// By how much a guarded cell should belong more to its state than to any other.
+const MARGIN: f64 = 0.05;
 
 /// The objective over a set of cells.
 pub(crate) struct Objective<'a> {
     pub exec: &'a Exec,
     pub cells: &'a Cells,
-    /// Coordinates of the corner of every state (m x d). With them a rotation that
-    /// takes a corner away from its state is infeasible: the crispest one of all may
-    /// have states that no cell belongs to most, and such states mean nothing.
-    pub corners: Option<&'a [f64]>,
+    pub guard: Option<&'a Guard>,
     pub evaluations: usize,
 }
 
+/// The pieces that meet in the objective at one point.
+struct Parts {
+    value: f64,
+    a: Vec<f64>,
+    maxima: Maxima,
+    total: f64,
+}
+
 impl Objective<'_> {
-    /// f at `b`, infinite where the rotation is degenerate.
+    /// f at `b` without the guard, infinite where the rotation is degenerate.
     pub fn value(&mut self, b: &[f64]) -> Result<f64> {
-        Ok(self.parts(b)?.0)
+        Ok(self.parts(b)?.value)
     }
 
-    /// f and its gradient at `b` (a subgradient where several cells tie).
+    /// f with the guard and its gradient at `b` (a subgradient where several cells tie).
     pub fn gradient(&mut self, b: &[f64], gradient: &mut [f64]) -> Result<f64> {
         let d = self.cells.d;
-        let (f, a, maxima, total) = self.parts(b)?;
+        let parts = self.parts(b)?;
         gradient.fill(0.0);
-        if !f.is_finite() {
-            return Ok(f);
+        if !parts.value.is_finite() {
+            return Ok(parts.value);
         }
-        let g = d as f64 - f;
-        let slope = |l: usize, k: usize| {
-            let (t, slot) = maxima[l];
-            let column = &a[l * d..(l + 1) * d];
-            let q = simd::dot(column, column);
-            let by_first = -q / (t * t) - g;
-            (2.0 * column[k] / t - by_first * self.cells.at(slot, k)) / total
-        };
-        for k in 0..d {
-            let base = slope(0, k);
-            for l in 1..=d {
-                gradient[k * d + l - 1] = base - slope(l, k);
+        let (mut value, mut slopes) = (parts.value, vec![0.0; (d + 1) * d]);
+        if let Some(guard) = self.guard {
+            value += self.penalty(guard, &parts, &mut slopes);
+        }
+        let g = d as f64 - parts.value;
+        for (l, slope) in slopes.chunks_exact_mut(d).enumerate() {
+            let (t, slot) = parts.maxima[l];
+            let column = &parts.a[l * d..(l + 1) * d];
+            let by_first = -simd::dot(column, column) / (t * t) - g;
+            for (k, s) in slope.iter_mut().enumerate() {
+                *s -= (2.0 * column[k] / t - by_first * self.cells.at(slot, k)) / parts.total;
             }
         }
-        Ok(f)
+        for k in 0..d {
+            for l in 1..=d {
+                gradient[k * d + l - 1] = slopes[l * d + k] - slopes[k];
+            }
+        }
+        Ok(value)
     }
 
-    fn parts(&mut self, b: &[f64]) -> Result<(f64, Vec<f64>, Maxima, f64)> {
+    fn parts(&mut self, b: &[f64]) -> Result<Parts> {
         self.evaluations += 1;
         let d = self.cells.d;
         let a = columns(b, d);
@@ -173,104 +215,71 @@ impl Objective<'_> {
             sum += simd::dot(column, column) / t;
         }
         let f = d as f64 - sum / total;
-        good &= self.owns_corners(&a, &maxima);
-        let f = if good && f.is_finite() {
+        let value = if good && f.is_finite() {
             f
         } else {
             f64::INFINITY
         };
-        Ok((f, a, maxima, total))
+        Ok(Parts {
+            value,
+            a,
+            maxima,
+            total,
+        })
     }
 
-    fn owns_corners(&self, a: &[f64], maxima: &Maxima) -> bool {
+    /// What the guard adds; its derivatives by the columns are added to `slopes`.
+    fn penalty(&self, guard: &Guard, parts: &Parts, slopes: &mut [f64]) -> f64 {
         let d = self.cells.d;
-        let Some(corners) = self.corners else {
-            return true;
-        };
-        corners.chunks_exact(d).enumerate().all(|(c, x)| {
-            let member = |l: usize| maxima[l].0 + simd::dot(x, &a[l * d..(l + 1) * d]);
-            let own = member(c);
-            (0..=d).all(|l| l == c || own >= OWNED * member(l))
-        })
+        let (a, total) = (&parts.a, parts.total);
+        let mut member = vec![0.0; d + 1];
+        // Derivatives by the first entries, and by their sum.
+        let (mut firsts, mut by_total) = (vec![0.0; d + 1], 0.0);
+        let mut sum = 0.0;
+        for (x, &s) in guard.coordinates.chunks_exact(d).zip(&guard.states) {
+            simd::wide(
+                #[inline(always)]
+                || {
+                    for (l, v) in member.iter_mut().enumerate() {
+                        *v = parts.maxima[l].0 + simd::dot(x, &a[l * d..(l + 1) * d]);
+                    }
+                },
+            );
+            for l in (0..=d).filter(|&l| l != s) {
+                let gap = (member[l] - member[s]) / total;
+                let over = gap + MARGIN;
+                if over <= 0.0 {
+                    continue;
+                }
+                sum += guard.weight * over * over;
+                let slope = 2.0 * guard.weight * over / total;
+                simd::axpy(slope, x, &mut slopes[l * d..(l + 1) * d]);
+                simd::axpy(-slope, x, &mut slopes[s * d..(s + 1) * d]);
+                firsts[l] += slope;
+                firsts[s] -= slope;
+                by_total -= slope * gap;
+            }
+        }
+        for (x, &s) in guard.rivals.chunks_exact(d).zip(&guard.rival_states) {
+            let gap = simd::dot(x, &a[s * d..(s + 1) * d]) / total;
+            let over = gap + MARGIN;
+            if over > 0.0 {
+                sum += guard.weight * over * over;
+                let slope = 2.0 * guard.weight * over / total;
+                simd::axpy(slope, x, &mut slopes[s * d..(s + 1) * d]);
+                by_total -= slope * gap;
+            }
+        }
+        for (l, slope) in slopes.chunks_exact_mut(d).enumerate() {
+            let by_first = firsts[l] + by_total;
+            for (k, s) in slope.iter_mut().enumerate() {
+                *s -= by_first * self.cells.at(parts.maxima[l].1, k);
+            }
+        }
+        sum
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rng::Stream;
-    use ndarray::Array2;
-
-    fn case(m: usize) -> (Array2<f64>, Vec<f64>) {
-        let mut s = Stream::new(9, 9, m as u64, 0);
-        let mut x = Array2::from_shape_fn((333, m), |(_, j)| if j == 0 { 1.0 } else { s.normal() });
-        for j in 1..m {
-            let mean = x.column(j).sum() / 333.0;
-            x.column_mut(j).mapv_inplace(|v| v - mean);
-        }
-        let b = (0..(m - 1) * (m - 1)).map(|_| s.normal()).collect();
-        (x, b)
-    }
-
-    /// The recipe of section 2.6.3, word for word.
-    fn literal(x: &Array2<f64>, b: &[f64]) -> f64 {
-        let (n, m) = x.dim();
-        let mut a = Array2::<f64>::zeros((m, m));
-        for k in 1..m {
-            for l in 1..m {
-                a[(k, l)] = b[(k - 1) * (m - 1) + l - 1];
-                a[(k, 0)] -= a[(k, l)];
-            }
-        }
-        for l in 0..m {
-            a[(0, l)] = (0..n)
-                .map(|i| -(1..m).map(|k| x[(i, k)] * a[(k, l)]).sum::<f64>())
-                .fold(f64::NEG_INFINITY, f64::max);
-        }
-        let sum = a.row(0).sum();
-        a /= sum;
-        m as f64
-            - (0..m)
-                .map(|l| a.column(l).iter().map(|v| v * v).sum::<f64>() / a[(0, l)])
-                .sum::<f64>()
-    }
-
-    #[test]
-    fn value_and_gradient_are_those_of_the_recipe() {
-        for m in 2..7 {
-            let (x, b) = case(m);
-            let all: Vec<usize> = (0..333).collect();
-            let cells = Cells::new(x.view(), &all).unwrap();
-            let mut f = Objective {
-                exec: &Exec::serial(),
-                cells: &cells,
-                corners: None,
-                evaluations: 0,
-            };
-            let mut g = vec![0.0; b.len()];
-            let value = f.gradient(&b, &mut g).unwrap();
-            assert!((value - literal(&x, &b)).abs() < 1e-11 * value.abs().max(1.0));
-            for e in 0..b.len() {
-                let h = 1e-6;
-                let (mut up, mut down) = (b.clone(), b.clone());
-                up[e] += h;
-                down[e] -= h;
-                let slope = (literal(&x, &up) - literal(&x, &down)) / (2.0 * h);
-                assert!((slope - g[e]).abs() < 1e-5 * (1.0 + slope.abs()));
-            }
-        }
-    }
-
-    #[test]
-    fn threads_change_no_bit() {
-        let (x, b) = case(5);
-        let many: Vec<usize> = (0..60_000).map(|i| i * 7 % 333).collect();
-        let cells = Cells::new(x.view(), &many).unwrap();
-        let a = columns(&b, 4);
-        let one = cells.maxima(&Exec::serial(), &a).unwrap();
-        for threads in [2, 4] {
-            let exec = Exec::with_threads(threads).unwrap();
-            assert_eq!(one, cells.maxima(&exec, &a).unwrap());
-        }
-    }
-}
+#[path = "objective_tests.rs"]
+mod tests;

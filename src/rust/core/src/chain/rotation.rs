@@ -4,37 +4,19 @@
 //! all such `A` the crispest is sought (Roeblitz & Weber 2013; section 2.6.3 of the
 //! fate-mapping rules). Up to four states the search is the Nelder-Mead run that
 //! reproduces published results. Beyond, where that run stops far from the minimum, it
-//! is a quasi-Newton method on the pieces of the objective, from several starts, among
-//! the rotations that leave every state its corner of the inner simplex. Only
-//! cells on the hull matter: the search uses a few hundred of them and takes in
-//! whatever cell a result turns out to violate, so the result holds for all cells.
+//! is a quasi-Newton method on the pieces of the objective, which keeps cells for every
+//! state.
 
+use super::descent::crispest_usable;
 use super::nelder_mead;
 use super::objective::{columns, Cells, Objective};
-use super::quasi_newton;
 use super::simplex::inner_simplex;
 use crate::error::{CoreError, Result};
 use crate::exec::Exec;
-use crate::rng::Stream;
 use ndarray::{Array2, ArrayView2};
 
 /// States up to which `Auto` is Nelder-Mead.
 const COMPAT: usize = 4;
-
-/// Cells taken per state and search direction at the start.
-const NEAREST: usize = 16;
-
-/// Times that violated cells are taken in before all cells are used.
-const ROUNDS: usize = 12;
-
-/// Iterations of one round of the search.
-const STEPS: usize = 400;
-
-/// Progress over a few iterations below which a round ends.
-const PROGRESS: f64 = 1e-5;
-
-/// Key of the perturbed starts.
-const PURPOSE: u64 = 0x524F_5441;
 
 /// A membership below this is a failure, above it rounding.
 const NEGATIVE: f64 = -1e4 * f64::EPSILON;
@@ -88,30 +70,19 @@ pub fn memberships(
     }
     let everyone: Vec<usize> = (0..x.nrows()).collect();
     let all = Cells::new(x, &everyone)?;
-    let corners: Vec<f64> = simplex
-        .corners
-        .iter()
-        .flat_map(|&i| (1..m).map(move |k| x[(i, k)]))
-        .collect();
     let mut full = Objective {
         exec,
         cells: &all,
-        corners: None,
+        guard: None,
         evaluations: 0,
     };
     let start_value = full.value(&start)?;
     let compat = optimizer == Optimizer::NelderMead || m <= COMPAT;
-    if !compat {
-        full.corners = Some(&corners);
-        // Where the start does not own its corners, nothing can ask for it.
-        if !full.value(&start)?.is_finite() {
-            full.corners = None;
-        }
-    }
     let (best, value) = if compat {
-        nelder_mead::minimise(&start, |b| full.value(b))?
+        let limit = nelder_mead::published_limit(start.len());
+        nelder_mead::minimise(&start, limit, |b| full.value(b))?
     } else {
-        several_starts(x, &mut full, &start, start_value)?
+        crispest_usable(x, &mut full, &simplex.corners, &start)?
     };
     let evaluations = full.evaluations;
     let (memberships, rotation) = filled(exec, x, &all, &best)?;
@@ -126,173 +97,8 @@ pub fn memberships(
     })
 }
 
-/// The best of the inner simplex and of perturbations of the best so far; never worse
-/// than the inner simplex itself.
-fn several_starts(
-    x: ArrayView2<'_, f64>,
-    full: &mut Objective<'_>,
-    start: &[f64],
-    start_value: f64,
-) -> Result<(Vec<f64>, f64)> {
-    let mut pool = Pool::new(x, full, start)?;
-    let (mut best, mut value) = (start.to_vec(), start_value);
-    let tries: u64 = match x.ncols() {
-        0..=6 => 4,
-        7..=8 => 2,
-        _ => 1,
-    };
-    for attempt in 0..tries {
-        full.exec.check()?;
-        let Some(from) = perturbed(full, &best, attempt)? else {
-            continue;
-        };
-        let (b, f) = pool.descend(x, full, from)?;
-        if f < value {
-            (best, value) = (b, f);
-        }
-    }
-    Ok((best, value))
-}
-
-/// A feasible point near `best` (itself for the first attempt), closer and closer if
-/// need be.
-fn perturbed(full: &mut Objective<'_>, best: &[f64], attempt: u64) -> Result<Option<Vec<f64>>> {
-    if attempt == 0 {
-        return Ok(Some(best.to_vec()));
-    }
-    let mut s = Stream::new(0, PURPOSE, attempt, 0);
-    let noise: Vec<f64> = best.iter().map(|_| s.normal()).collect();
-    for size in [0.3, 0.15, 0.07, 0.03] {
-        let near: Vec<f64> = best
-            .iter()
-            .zip(&noise)
-            .map(|(v, z)| v * (1.0 + size * z))
-            .collect();
-        if full.value(&near)?.is_finite() {
-            return Ok(Some(near));
-        }
-    }
-    Ok(None)
-}
-
-/// The cells that the search looks at.
-struct Pool {
-    member: Vec<bool>,
-    index: Vec<usize>,
-}
-
-impl Pool {
-    /// Cells with the smallest memberships at the start, for every state.
-    fn new(x: ArrayView2<'_, f64>, full: &Objective<'_>, start: &[f64]) -> Result<Pool> {
-        let mut pool = Pool {
-            member: vec![false; x.nrows()],
-            index: Vec::new(),
-        };
-        let a = columns(start, x.ncols() - 1);
-        pool.take(
-            x,
-            full.exec,
-            &a,
-            &vec![f64::NEG_INFINITY; x.ncols()],
-            NEAREST,
-        )?;
-        Ok(pool)
-    }
-
-    /// Takes in, for every column of `a`, up to `most` cells that exceed `limit` the
-    /// furthest; returns how many were new.
-    fn take(
-        &mut self,
-        x: ArrayView2<'_, f64>,
-        exec: &Exec,
-        a: &[f64],
-        limit: &[f64],
-        most: usize,
-    ) -> Result<usize> {
-        let d = x.ncols() - 1;
-        let chunks = exec.map_chunks(x.nrows(), crate::exec::CHUNK, |rows| {
-            let mut top: Vec<Vec<(f64, usize)>> = vec![Vec::new(); d + 1];
-            for i in rows {
-                for (l, column) in a.chunks_exact(d).enumerate() {
-                    let v: f64 = -(0..d).map(|k| x[(i, k + 1)] * column[k]).sum::<f64>();
-                    if v > limit[l] {
-                        insert(&mut top[l], (v, i), most);
-                    }
-                }
-            }
-            top
-        })?;
-        let mut top: Vec<Vec<(f64, usize)>> = vec![Vec::new(); d + 1];
-        for chunk in chunks {
-            for (all, part) in top.iter_mut().zip(chunk) {
-                part.into_iter().for_each(|e| insert(all, e, most));
-            }
-        }
-        let mut new = 0;
-        for (_, i) in top.into_iter().flatten() {
-            if !std::mem::replace(&mut self.member[i], true) {
-                self.index.push(i);
-                new += 1;
-            }
-        }
-        Ok(new)
-    }
-
-    /// Minimises over the pool, takes in the cells that the result violates, and so on
-    /// until none does; f is that over all cells.
-    fn descend(
-        &mut self,
-        x: ArrayView2<'_, f64>,
-        full: &mut Objective<'_>,
-        mut b: Vec<f64>,
-    ) -> Result<(Vec<f64>, f64)> {
-        let d = x.ncols() - 1;
-        let mut best = (b.clone(), full.value(&b)?);
-        for round in 0..ROUNDS {
-            let last = round + 1 == ROUNDS;
-            let everyone: Vec<usize> = (0..if last { x.nrows() } else { 0 }).collect();
-            let cells = Cells::new(x, if last { &everyone } else { &self.index })?;
-            let mut part = Objective {
-                exec: full.exec,
-                cells: &cells,
-                corners: full.corners,
-                evaluations: 0,
-            };
-            let steps = (20 * d * d).clamp(200, STEPS);
-            let (end, pooled) =
-                quasi_newton::minimise(&b, steps, PROGRESS, |b, g| part.gradient(b, g))?;
-            full.evaluations += part.evaluations;
-            b = end;
-            let f = full.value(&b)?;
-            if f < best.1 {
-                best = (b.clone(), f);
-            }
-            if f - pooled <= 1e-10 {
-                break;
-            }
-            let a = columns(&b, d);
-            let tops = cells.maxima(full.exec, &a)?;
-            let limit: Vec<f64> = tops.iter().map(|t| t.0).collect();
-            if self.take(x, full.exec, &a, &limit, NEAREST)? == 0 {
-                break;
-            }
-        }
-        Ok(best)
-    }
-}
-
-/// Keeps the `most` largest, ties by cell, in descending order.
-fn insert(top: &mut Vec<(f64, usize)>, new: (f64, usize), most: usize) {
-    if top.len() == most && top.last().is_some_and(|l| l.0 >= new.0) {
-        return;
-    }
-    let at = top.partition_point(|e| e.0 >= new.0);
-    top.insert(at, new);
-    top.truncate(most);
-}
-
 /// chi and A for a free block: filled up, checked, tiny negatives removed.
-fn filled(
+pub(crate) fn filled(
     exec: &Exec,
     x: ArrayView2<'_, f64>,
     all: &Cells,
@@ -343,6 +149,7 @@ mod tests {
     use super::*;
     use crate::chain::gpcca::{schur_basis, SchurMethod};
     use crate::linalg::reorder::Which;
+    use crate::rng::Stream;
     use crate::sparse::csr::from_rows;
     use crate::sparse::Csr;
     use ndarray::{Axis, Slice};

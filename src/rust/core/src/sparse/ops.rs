@@ -1,7 +1,7 @@
 //! Row-parallel operations on sparse matrices, each row left to right.
 
-use super::csr::{from_rows, row, Csr};
-use crate::error::Result;
+use super::csr::{from_rows, row, transpose, Csr};
+use crate::error::{CoreError, Result};
 use crate::exec::Exec;
 use crate::simd;
 use ndarray::{Array2, ArrayView2};
@@ -167,6 +167,40 @@ pub fn weighted_sum(exec: &Exec, terms: &[(f64, &Csr)]) -> Result<Csr> {
     })
 }
 
+/// The Frobenius norm of `m - m'`: zero for a symmetric matrix. O(entries).
+///
+/// # Errors
+/// `shape` when `m` is not square, `memory`, `interrupted`.
+pub fn asymmetry(exec: &Exec, m: &Csr) -> Result<f64> {
+    if m.rows() != m.cols() {
+        return Err(CoreError::Shape {
+            what: "a matrix with its transpose".into(),
+            expected: m.rows(),
+            found: m.cols(),
+        });
+    }
+    let turned = transpose(exec, m)?;
+    let parts = exec.map_chunks(m.rows(), ROWS, |range| {
+        let mut sum = 0.0;
+        for i in range {
+            let ((ca, va), (cb, vb)) = (row(m, i), row(&turned, i));
+            let (mut a, mut b) = (0, 0);
+            while a < ca.len() || b < cb.len() {
+                let (left, right) = (ca.get(a), cb.get(b));
+                let first = right.map_or(true, |r| left.is_some_and(|l| l <= r));
+                let second = left.map_or(true, |l| right.is_some_and(|r| r <= l));
+                let x = if first { va[a] } else { 0.0 };
+                let y = if second { vb[b] } else { 0.0 };
+                sum += (x - y) * (x - y);
+                a += usize::from(first);
+                b += usize::from(second);
+            }
+        }
+        sum
+    })?;
+    Ok(parts.into_iter().sum::<f64>().sqrt())
+}
+
 /// The element-wise product, on the intersection of the patterns. O(entries).
 ///
 /// # Errors
@@ -209,6 +243,16 @@ mod tests {
         let mut v = vec![0.0; 3];
         mat_vec(&exec, &m, &[1.0, 3.0, 5.0], &mut v).unwrap();
         assert_eq!(v, [11.0, 0.0, 13.0]);
+    }
+
+    #[test]
+    fn asymmetry_is_the_norm_of_the_difference() {
+        let exec = Exec::serial();
+        // m - m' is -2 at (0, 2), 2 at (2, 0), 3 at (2, 1) and -3 at (1, 2).
+        let norm = asymmetry(&exec, &small()).unwrap();
+        assert!((norm - (4.0f64 + 4.0 + 9.0 + 9.0).sqrt()).abs() < 1e-12);
+        let even = from_rows(2, vec![vec![(0, 1.0), (1, 2.0)], vec![(0, 2.0)]]).unwrap();
+        assert_eq!(asymmetry(&exec, &even).unwrap(), 0.0);
     }
 
     #[test]
