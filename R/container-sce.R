@@ -5,7 +5,7 @@
 NULL
 
 # The experiment asked for: the object itself or one of its altExps.
-#' @importFrom SingleCellExperiment altExp altExp<- altExpNames
+#' @importFrom SingleCellExperiment altExp altExp<- altExpNames int_colData
 .sceExperiment <- function(x, experiment, call = rlang::caller_env()) {
     if (is.null(experiment)) {
         return(x)
@@ -106,13 +106,21 @@ setMethod(".writeAssay", "SingleCellExperiment", function(x, assay, matrix,
     m
 }
 
+# Names of the entries of an internal field. The public accessors bring the whole
+# object up to date first, which takes longer than most of what is done here; an
+# object too old to have the field goes through them.
+.sceNames <- function(x, field, accessor) {
+    entries <- int_colData(x)[[field]]
+    if (is.null(entries)) as.character(accessor(x)) else names(entries)
+}
+
 # ---- Embeddings ----
 
 #' @importFrom SingleCellExperiment reducedDim reducedDim<- reducedDimNames
 setMethod(".embeddingNames", "SingleCellExperiment", function(x,
                                                              experiment =
                                                                  NULL) {
-    as.character(reducedDimNames(.sceExperiment(x, experiment)))
+    .sceNames(.sceExperiment(x, experiment), "reducedDims", reducedDimNames)
 })
 setMethod(".readEmbedding", "SingleCellExperiment", function(x, key,
                                                             experiment =
@@ -159,12 +167,12 @@ setMethod(".writeEmbedding", "SingleCellExperiment", function(x, key, matrix,
 
 setMethod(".graphNames", "SingleCellExperiment", function(x,
                                                          experiment = NULL) {
-    as.character(colPairNames(.sceExperiment(x, experiment)))
+    .sceNames(.sceExperiment(x, experiment), "colPairs", colPairNames)
 })
 setMethod(".readGraph", "SingleCellExperiment", function(x, key,
                                                         experiment = NULL) {
     y <- .sceExperiment(x, experiment)
-    if (!key %in% colPairNames(y)) {
+    if (!key %in% .graphNames(y)) {
         .missingGraph(x, key)
     }
     .checkFresh(x, key)
@@ -185,7 +193,7 @@ setMethod(".writeGraph", "SingleCellExperiment", function(x, key, matrix,
     .sceReplace(x, experiment, y)
 })
 setMethod(".readDistances", "SingleCellExperiment", function(x, key) {
-    if (!key %in% colPairNames(x)) {
+    if (!key %in% .graphNames(x)) {
         .missingGraph(x, key)
     }
     .checkFresh(x, key)
@@ -222,9 +230,11 @@ setMethod(".readCellData", "SingleCellExperiment", function(x, column) {
 setMethod(".writeCellData", "SingleCellExperiment", function(x, values) {
     columns <- .cellColumns(values, .cellNames(x))
     .warnForeign(x, names(columns), .cellDataNames(x), "column of cells")
+    data <- colData(x)
     for (name in names(columns)) {
-        colData(x)[[name]] <- columns[[name]]
+        data[[name]] <- columns[[name]]
     }
+    colData(x) <- data
     x
 })
 setMethod(".featureDataNames", "SingleCellExperiment", function(x,
@@ -247,9 +257,11 @@ setMethod(".writeFeatureData", "SingleCellExperiment", function(x, values,
     y <- .sceExperiment(x, experiment)
     values <- .featureColumns(values, .featureNames(y))
     .warnForeign(x, names(values), names(rowData(y)), "column of features")
+    data <- rowData(y)
     for (name in names(values)) {
-        rowData(y)[[name]] <- values[[name]]
+        data[[name]] <- values[[name]]
     }
+    rowData(y) <- data
     .sceReplace(x, experiment, y)
 })
 
@@ -273,10 +285,10 @@ setMethod(".writeMisc", "SingleCellExperiment", function(x, misc) {
     x
 })
 setMethod(".dropResults", "SingleCellExperiment", function(x, keys) {
-    for (key in intersect(keys, colPairNames(x))) {
+    for (key in intersect(keys, .graphNames(x))) {
         colPair(x, key) <- NULL
     }
-    for (key in intersect(keys, reducedDimNames(x))) {
+    for (key in intersect(keys, .embeddingNames(x))) {
         reducedDim(x, key) <- NULL
     }
     for (column in .columnsOf(names(colData(x)), keys)) {

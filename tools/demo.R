@@ -30,9 +30,11 @@ pictures <- function(fit) {
     say("\npictures:")
     draw("macrostates", plotMacrostates(fit))
     draw("fates", plotFateProbabilities(fit))
+    across <- min(3, length(fates))
     draw(
-        "fates-by-lineage", plotFateProbabilities(fit, same_plot = FALSE),
-        width = 10, height = 8
+        "fates-by-lineage",
+        plotFateProbabilities(fit, same_plot = FALSE, ncol = across),
+        width = 4.2 * across, height = 4 * ceiling(length(fates) / across)
     )
     draw(
         "drivers", plotLineageDrivers(fit, fates[1], n_genes = 8),
