@@ -23,7 +23,8 @@
 #' @slot params Every scientific argument of the computation, after defaults.
 #' @slot run How it ran: threads, seconds, warnings.
 #' @slot version Version of the package that made the object.
-#' @return A virtual class; nothing to construct.
+#' @return A virtual class; nothing to construct. `updateObject()` brings an
+#'   object of an earlier version up to date.
 #' @seealso [VelocityKernel()], [ConnectivityKernel()], [PseudotimeKernel()],
 #'   [PrecomputedKernel()], [kernel-algebra]
 #' @name Kernel-class
@@ -82,7 +83,8 @@ setValidity("BidirectionalKernel", function(object) {
 #' @slot params Arguments of every step, by storage key.
 #' @slot run How each step ran, by storage key: residuals, iterations, threads.
 #' @slot version Version of the package that made the object.
-#' @return A virtual class; nothing to construct.
+#' @return A virtual class; nothing to construct. `updateObject()` brings an
+#'   object of an earlier version up to date.
 #' @seealso [GPCCA()]
 #' @name Estimator-class
 #' @aliases TermStatesEstimator-class

@@ -41,22 +41,40 @@
     if (!methods::is(m, "DelayedArray")) {
         return(m)
     }
-    if (!DelayedArray::is_sparse(m)) {
-        bytes <- 8 * prod(as.double(dim(m)))
-        limit <- getOption("fatecast.memory_limit", 4 * 2^30)
-        if (bytes > limit) {
-            .abort(
-                "memory", paste0(
-                    what, " needs ", format(bytes / 2^30, digits = 3),
-                    " GiB in memory, more than the limit of ",
-                    format(limit / 2^30, digits = 3), " GiB."
-                ), paste(
-                    "Raise options(fatecast.memory_limit = <bytes>) or",
-                    "choose fewer features."
-                ), bytes = bytes, limit = limit, call = call
-            )
-        }
-    }
+    if (!DelayedArray::is_sparse(m)) .checkMemory(m, what, call)
     blocks <- lapply(.cellBlocks(m), function(b) .readBlock(m, b))
     do.call(cbind, blocks)
+}
+
+# An assay as a plain matrix. What is sparse or on disk becomes dense only
+# within options(fatecast.memory_limit).
+.dense <- function(m, what, call = rlang::caller_env()) {
+    if (!is.matrix(m)) .checkMemory(m, what, call)
+    m <- as.matrix(m)
+    if (!is.double(m)) storage.mode(m) <- "double"
+    m
+}
+
+.checkMemory <- function(m, what, call = rlang::caller_env()) {
+    bytes <- 8 * prod(as.double(dim(m)))
+    limit <- getOption("fatecast.memory_limit", 4 * 2^30)
+    if (bytes <= limit) {
+        return(invisible(m))
+    }
+    .abort(
+        "memory", paste0(
+            what, " needs ", format(bytes / 2^30, digits = 3),
+            " GiB in memory, more than the limit of ",
+            format(limit / 2^30, digits = 3), " GiB."
+        ), paste(
+            "Raise options(fatecast.memory_limit = <bytes>) or",
+            "choose fewer features."
+        ), bytes = bytes, limit = limit, call = call
+    )
+}
+
+# The assay that NULL stands for.
+.assayName <- function(x, assay) {
+    if (!is.null(assay)) return(assay)
+    if (.containerClass(x) == "Seurat") "data" else "logcounts"
 }

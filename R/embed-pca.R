@@ -27,8 +27,8 @@
 #' @param show_progress_bar TRUE, FALSE, or NULL (only for long interactive
 #'   work).
 #' @param ... Not used; an unknown argument is an error.
-#' @return The object with the embedding and a record (variances); for a matrix
-#'   a list of `scores`, `loadings`, `variance` and `residuals`.
+#' @return The object with the embedding and a record (loadings, variances); for
+#'   a matrix a list of `scores`, `loadings`, `variance` and `residuals`.
 #' @section Errors:
 #' `missing_key`, `range` (NaN, number of components), `not_converged`.
 #' @references Halko, N., Martinsson, P.G. and Tropp, J.A. (2011) Finding
@@ -78,9 +78,13 @@ computePCA <- function(x, n_components = 50, assay = NULL, features = NULL,
     x <- .writeEmbedding(x, key, scores, experiment)
     record <- .record(
         "computePCA", params = list(
-            n_components = n_components, assay = assay, features = features,
+            n_components = n_components, assay = .assayName(x, assay),
+            features = features,
             scale = scale, random_state = seed, experiment = experiment
         ), run = .run(job, residuals = out$residuals), cells = colnames(m)
+    )
+    record$loadings <- matrix(
+        out$loadings, nrow(m), dimnames = list(rownames(m), NULL)
     )
     record$variance <- out$variance
     record$total_variance <- out$total_variance

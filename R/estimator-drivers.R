@@ -61,7 +61,7 @@ setMethod("computeLineageDrivers", "TermStatesEstimator", function(
     .setStep(
         estimator, "drivers", table, list(
             lineages = lineages, method = method, cluster_key = cluster_key,
-            clusters = clusters, assay = assay,
+            clusters = clusters, assay = .assayName(object, assay),
             confidence_level = confidence_level, experiment = experiment
         ), .run(job, cells = length(cells))
     )

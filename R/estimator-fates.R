@@ -72,7 +72,7 @@ setMethod("computeFateProbabilities", "TermStatesEstimator", function(
     )
     .setStep(
         estimator, "fates", Lineage(fates, names, states$colors), list(
-            keys = keys, solver = solver, tol = tol,
+            keys = names, solver = solver, tol = tol,
             check_sum_tol = check_sum_tol, on_unreachable = on_unreachable
         ), .run(
             job, method = out$solver, residual = max(out$residuals),

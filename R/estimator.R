@@ -200,3 +200,14 @@ setMethod("certificates", "ANY", function(x, ...) {
         threads = pick("threads", NA_real_)
     )
 }
+
+#' @rdname Estimator-class
+#' @param object An estimator of an earlier version of the package.
+#' @param ...,verbose Not used.
+#' @export
+setMethod("updateObject", "Estimator", function(object, ..., verbose = FALSE) {
+    object@kernel <- BiocGenerics::updateObject(object@kernel)
+    object@version <- .packageVersion()
+    methods::validObject(object)
+    object
+})

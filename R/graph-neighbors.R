@@ -75,7 +75,8 @@ buildNeighbors <- function(x, n_neighbors = 15, n_pcs = NULL, use_rep = NULL,
     )
     params <- list(
         n_neighbors = k, method = method, metric = metric,
-        use_rep = rep$name, n_pcs = ncol(rep$matrix), experiment = experiment
+        use_rep = rep$name, n_pcs = ncol(rep$matrix), assay = rep$assay,
+        experiment = experiment
     )
     .storeNeighbors(x, out, params, .run(job), key_added, rep)
 }
@@ -102,12 +103,15 @@ buildNeighbors <- function(x, n_neighbors = 15, n_pcs = NULL, use_rep = NULL,
                                 call = rlang::caller_env()) {
     .checkString(use_rep, null = TRUE, arg = "use_rep", call = call)
     name <- use_rep
+    read <- NULL
     if (.containerClass(x) == "matrix") {
         m <- x
         name <- "X"
     } else if (.usesAssay(x, use_rep, n_pcs, experiment)) {
-        m <- t(as.matrix(.readAssay(x, assay, experiment = experiment)))
+        m <- .readAssay(x, assay, experiment = experiment)
+        m <- t(.dense(m, "The assay", call))
         name <- "X"
+        read <- .assayName(x, assay)
         n_pcs <- NULL
     } else {
         if (is.null(name)) name <- .keyPCA(x)
@@ -125,7 +129,7 @@ buildNeighbors <- function(x, n_neighbors = 15, n_pcs = NULL, use_rep = NULL,
     if (!is.null(n_pcs) && n_pcs > 0) m <- m[, seq_len(n_pcs), drop = FALSE]
     m <- .checkEmbedding(m, paste0("The embedding `", name, "`"), call = call)
     if (is.null(rownames(m))) rownames(m) <- .cellNames(x)
-    list(matrix = m, name = name)
+    list(matrix = m, name = name, assay = read)
 }
 
 .usesAssay <- function(x, use_rep, n_pcs, experiment) {

@@ -159,9 +159,7 @@ setMethod("computeTransitionMatrix", "VelocityKernel", function(
     genes <- .velocityGenes(x, init, call)
     read <- function(key) {
         m <- .readAssay(x, key, features = genes, experiment = init$experiment)
-        m <- as.matrix(m)
-        storage.mode(m) <- "double"
-        m
+        .dense(m, paste0("The assay `", key, "`"), call)
     }
     list(x = read(init$xkey), v = read(init$vkey))
 }

@@ -309,3 +309,13 @@ setMethod("show", "Kernel", function(object) {
         tilde, class(kernel)[1L], "[", paste(inside, collapse = ", "), "]"
     )
 }
+
+#' @rdname Kernel-class
+#' @param object A kernel of an earlier version of the package.
+#' @param ...,verbose Not used.
+#' @export
+setMethod("updateObject", "Kernel", function(object, ..., verbose = FALSE) {
+    object@version <- .packageVersion()
+    methods::validObject(object)
+    object
+})

@@ -225,7 +225,7 @@ simulateDifferentiation <- function(n_cells = 2000, n_genes = 500,
 
 # The velocity on the principal components, without a dense assay.
 .simulatedProjection <- function(x, job, settings, topology, size_factors) {
-    loadings <- .loadingsOf(x, .keyPCA(x))
+    loadings <- .readRecord(x, .keyPCA(x))$loadings
     projected <- .native(
         job, rs_simulate_velocity, settings, topology, as.double(loadings),
         size_factors
@@ -235,13 +235,4 @@ simulateDifferentiation <- function(n_cells = 2000, n_genes = 500,
         dimnames = list(colnames(x), colnames(loadings))
     )
     .writeEmbedding(x, .keyProjection(.keyVelocity, .keyPCA(x)), projected)
-}
-
-# Loadings from scores: with X = U D V' centred and Y = U D, X'Y / diag(Y'Y) is
-# V; the columns of Y have mean zero, so X need not be centred.
-.loadingsOf <- function(x, key) {
-    scores <- .readEmbedding(x, key)
-    crossed <- as.matrix(.readAssay(x, "logcounts") %*% scores)
-    size <- colSums(scores^2)
-    sweep(crossed, 2, ifelse(size > 0, size, 1), "/")
 }

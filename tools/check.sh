@@ -35,10 +35,21 @@ if ! grep -q '^Status: ' "$log" || grep -qE '^Status: .*(ERROR|WARNING)' "$log";
     exit 1
 fi
 
-if Rscript --vanilla -e 'quit(status = !requireNamespace("BiocCheck", quietly = TRUE))' 2>/dev/null; then
+if Rscript --vanilla -e 'quit(status = !nzchar(system.file(package = "BiocCheck")))'; then
     echo "== BiocCheck"
-    (cd build/check && Rscript --vanilla -e 'BiocCheck::BiocCheck(commandArgs(TRUE), `no-check-CRAN` = TRUE,
-        `no-check-bioc-help` = TRUE, `no-check-remotes` = TRUE, `no-check-bioc-views` = TRUE,
-        `new-package` = FALSE)' "../../$tarball") >build/log/bioccheck.log 2>&1 || :
-    tail -n 30 build/log/bioccheck.log
+    # Which Bioconductor goes with this R is otherwise asked of the network.
+    minor=$(Rscript --vanilla -e 'cat(sub("[.].*", "", R.version$minor))')
+    bioc=3.$((2 * minor + 12))
+    config=build/check/bioconductor.yaml
+    printf '%s\n' "release_version: \"$bioc\"" "devel_version: \"$bioc\"" \
+        'r_ver_for_bioc_ver:' "  \"$bioc\": \"4.$minor\"" >"$config"
+    BIOCONDUCTOR_CONFIG_FILE=file://$PWD/$config
+    export BIOCONDUCTOR_CONFIG_FILE
+    log=build/log/bioccheck.log
+    (cd build/check && Rscript --vanilla -e 'BiocCheck::BiocCheck(commandArgs(TRUE),
+        `no-check-CRAN` = TRUE, `no-check-bioc-help` = TRUE, `no-check-remotes` = TRUE,
+        `no-check-bioc-views` = TRUE, `no-check-deprecated` = TRUE,
+        `no-check-version-num` = TRUE, `new-package` = FALSE)' "../../$tarball") >"$log" 2>&1 || :
+    grep -E '\* (NOTE|WARNING|ERROR):|ERRORS \|' "$log" || tail -n 30 "$log"
+    grep -q '^0 ERRORS' "$log" || exit 1
 fi
