@@ -102,7 +102,8 @@ setGeneric("computeLineageDrivers", function(estimator, ...) {
     standardGeneric("computeLineageDrivers")
 }, signature = "estimator")
 
-# Accessors, for estimators and containers alike ---------------------------------
+# Accessors, for estimators and containers alike
+# ---------------------------------
 
 #' @rdname accessors
 #' @export

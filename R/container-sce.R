@@ -106,9 +106,9 @@ setMethod(".writeAssay", "SingleCellExperiment", function(x, assay, matrix,
     m
 }
 
-# Names of the entries of an internal field. The public accessors bring the whole
-# object up to date first, which takes longer than most of what is done here; an
-# object too old to have the field goes through them.
+# Names of the entries of an internal field. The public accessors bring the
+# whole object up to date first, which takes longer than most of what is done
+# here; an object too old to have the field goes through them.
 .sceNames <- function(x, field, accessor) {
     entries <- int_colData(x)[[field]]
     if (is.null(entries)) as.character(accessor(x)) else names(entries)

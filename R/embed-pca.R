@@ -1,8 +1,8 @@
 #' Principal components of the cells
 #'
-#' For objects that have no PCA. A randomised method (Halko, Martinsson and Tropp
-#' 2011) run until every component is certified; genes are centred implicitly, so
-#' a sparse assay stays sparse.
+#' For objects that have no PCA. A randomised method (Halko, Martinsson and
+#' Tropp 2011) run until every component is certified; genes are centred
+#' implicitly, so a sparse assay stays sparse.
 #'
 #' @details
 #' Scores are cells x components, loadings orthonormal, the sign of a component

@@ -8,11 +8,12 @@
 #' `2 Phi(-|z|)`, interval `tanh(atanh(r) +- q / sqrt(n - 3))`; q-values by
 #' Benjamini and Hochberg within a lineage. Cells along a smooth fate are not
 #' independent, so p and q rank genes and describe; they are not error rates.
-#' Genes that do not vary get NA, with a warning. Cells without fate
-#' probabilities are left out. CellRank multiplies r by `n / (n - 1)`; this does not.
-#' Sparse assays stay sparse, assays on disk are read in blocks of cells. Time
-#' O(entries x lineages), memory O(genes x lineages); the same bits on any number
-#' of threads.
+#' Genes that do not vary get NA, with a warning. With one lineage only, whose
+#' probabilities are all 1, the stationary distribution takes their place. Cells
+#' without fate probabilities are left out. CellRank multiplies r by `n / (n -
+#' 1)`; this does not. Sparse assays stay sparse, assays on disk are read in
+#' blocks of cells. Time O(entries x lineages), memory O(genes x lineages); the
+#' same bits on any number of threads.
 #'
 #' @param estimator An estimator with fate probabilities.
 #' @param lineages Lineages to test; NULL for all.
@@ -29,8 +30,8 @@
 #' @param ... Not used; an unknown argument is an error.
 #' @return The estimator with [drivers()].
 #' @section Errors:
-#' `not_computed`, `missing_key` (lineages, clusters, assay), `shape` (fewer than
-#' four cells), `single_lineage`-type chains are refused with `no_state`.
+#' `not_computed`, `missing_key` (lineages, clusters, assay), `shape` (fewer
+#' than four cells).
 #' @references Fisher, R.A. (1921) On the probable error of a coefficient of
 #'   correlation deduced from a small sample. Metron 1, 3-32. Benjamini, Y. and
 #'   Hochberg, Y. (1995) Controlling the false discovery rate. Journal of the
@@ -55,7 +56,7 @@ setMethod("computeLineageDrivers", "TermStatesEstimator", function(
     object <- .estimatorContainer(estimator)
     m <- .readAssay(object, assay, experiment = experiment)
     job <- .job(n_threads, show_progress_bar, "Lineage drivers")
-    p <- as.matrix(fates)[cells, lineages, drop = FALSE]
+    p <- .driverTargets(estimator, fates)[cells, lineages, drop = FALSE]
     table <- .driverTable(job, m, cells, p, confidence_level)
     .warnConstant(table, rownames(m))
     .setStep(
@@ -66,6 +67,27 @@ setMethod("computeLineageDrivers", "TermStatesEstimator", function(
         ), .run(job, cells = length(cells))
     )
 })
+
+# What expression is correlated with: the fate probabilities, or, where there is
+# one lineage and they say nothing, the stationary distribution.
+.driverTargets <- function(estimator, fates, call = rlang::caller_env()) {
+    p <- as.matrix(fates)
+    if (ncol(p) > 1L) {
+        return(p)
+    }
+    stationary <- estimator@results$macrostates$stationary
+    if (is.null(stationary)) {
+        .abort(
+            "not_computed", paste(
+                "With one lineage only, drivers need the stationary",
+                "distribution, and this estimator has none."
+            ), "Run computeMacrostates(), or set more terminal states.",
+            call = call
+        )
+    }
+    p[] <- stationary
+    p
+}
 
 # Positions of the cells to use.
 .driverCells <- function(estimator, fates, cluster_key, clusters,

@@ -1,18 +1,18 @@
 #' Fate probabilities
 #'
-#' The probability of every cell to end in each terminal state, if it follows the
-#' chain until it reaches one: the solution of `(I - Q) F = S`, with Q the
+#' The probability of every cell to end in each terminal state, if it follows
+#' the chain until it reaches one: the solution of `(I - Q) F = S`, with Q the
 #' transitions among transient cells and S their transitions into the states.
 #'
 #' @details
 #' First it is checked that every cell can reach a terminal state at all. Then
-#' all states are solved for together. Each column reports its relative residual,
-#' and the result a bound on the error of every single probability: with a
-#' positive vector v for which `(I - Q) v >= 1` was checked, the error of cell i
-#' is at most `v_i max|r|`. A bound above 1e-4, or a residual above `tol`, is an
-#' error; the solver aims far below. Rows sum to one; cells of a terminal state
-#' have probability one for it. Time O(edges x iterations), memory O(edges +
-#' cells x states); the same on any number of threads.
+#' all states are solved for together. Each column reports its relative
+#' residual, and the result a bound on the error of every single probability:
+#' with a positive vector v for which `(I - Q) v >= 1` was checked, the error of
+#' cell i is at most `v_i max|r|`. A bound above 1e-4, or a residual above
+#' `tol`, is an error; the solver aims far below. Rows sum to one; cells of a
+#' terminal state have probability one for it. Time O(edges x iterations),
+#' memory O(edges + cells x states); the same on any number of threads.
 #'
 #' @param estimator An estimator with terminal states.
 #' @param keys Terminal states to use; NULL for all. The others become ordinary
@@ -32,7 +32,8 @@
 #' @section Errors:
 #' `not_computed` without terminal states; `unreachable` (with the cells);
 #' `not_converged`; `no_state` when every cell is terminal; `missing_key` for
-#' unknown `keys`. One terminal state only is a warning: all probabilities are 1.
+#' unknown `keys`. One terminal state only is a warning: all probabilities are
+#' 1.
 #' @references Lange, M. et al. (2022) CellRank for directed single-cell fate
 #'   mapping. Nature Methods 19, 159-170. Kemeny, J.G. and Snell, J.L. (1976)
 #'   Finite Markov chains. Springer.

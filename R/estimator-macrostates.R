@@ -4,21 +4,21 @@
 #' possible, and takes the cells that belong most to each state.
 #'
 #' @details
-#' `n_states = NULL` takes one more than the eigengap; two numbers are a range in
-#' which the number with the largest minChi is taken (the smallest membership
+#' `n_states = NULL` takes one more than the eigengap; two numbers are a range
+#' in which the number with the largest minChi is taken (the smallest membership
 #' before optimisation, near zero for a good number). A number that would split
 #' a complex pair is raised by one, with a warning. Memberships are non-negative
 #' and their rows sum to one. The optimiser starts at the inner simplex vertices
 #' and never ends less crisp; up to four states it is the Nelder-Mead method
 #' with CellRank's settings, above a quasi-Newton method for non-smooth
-#' functions from several starts, among the rotations in which the corner cell of
-#' every state stays its own. Should a state still be left without cells, the
-#' Nelder-Mead result is taken, with a warning. `optimizer = "nelder-mead"` forces
-#' that method.
+#' functions from several starts, among the rotations in which the corner cell
+#' of every state stays its own. Should a state still be left without cells, the
+#' Nelder-Mead result is taken, with a warning. `optimizer = "nelder-mead"`
+#' forces that method.
 #'
-#' The `n_cells` cells of largest membership represent a state; a cell claimed by
-#' two goes to the larger membership. Names come from `cluster_key`: the cluster
-#' most cells of a state are in, numbered when several states share one.
+#' The `n_cells` cells of largest membership represent a state; a cell claimed
+#' by two goes to the larger membership. Names come from `cluster_key`: the
+#' cluster most cells of a state are in, numbered when several states share one.
 #'
 #' @inheritParams computeSchur
 #' @param n_states A number, a range of two, or NULL.
@@ -33,9 +33,9 @@
 #' @section Errors:
 #' `range` (`n_states`, `n_cells`), `no_state` (a state without enough cells, or
 #' fewer states than closed classes), `missing_key`.
-#' @references As for [GPCCA()]; Roeblitz, S. and Weber, M. (2013) Fuzzy spectral
-#'   clustering by PCCA+. Advances in Data Analysis and Classification 7,
-#'   147-179.
+#' @references As for [GPCCA()]; Roeblitz, S. and Weber, M. (2013) Fuzzy
+#'   spectral clustering by PCCA+. Advances in Data Analysis and Classification
+#'   7, 147-179.
 #' @examples
 #' sce <- simulateDifferentiation(n_cells = 300, n_genes = 100)
 #' sce <- buildNeighbors(sce, n_neighbors = 30)

@@ -99,7 +99,7 @@ setMethod("predictTerminalStates", "GPCCA", function(
     scaled <- sweep(chi, 2L, apply(chi, 2L, max), "/")
     result <- list(
         assignment = assignment, colors = colors,
-        probs = do.call(pmax, lapply(seq_along(names), function(k) scaled[, k])),
+        probs = do.call(pmax, as.data.frame(scaled)),
         memberships = Lineage(chi, names, colors)
     )
     .setStep(

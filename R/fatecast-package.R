@@ -5,8 +5,8 @@
 #' have (`SingleCellExperiment` or `Seurat`), with no Python.
 #'
 #' @section The way through:
-#' 1. Data: [simulateDifferentiation()], or your own object; [computePCA()] if it
-#'    has none.
+#' 1. Data: [simulateDifferentiation()], or your own object; [computePCA()] if
+#'    it has none.
 #' 2. Graph: [buildNeighbors()]; [cellGraph()] shows it.
 #' 3. Kernels: [VelocityKernel()], [PseudotimeKernel()],
 #'    [ConnectivityKernel()], [PrecomputedKernel()], combined as
@@ -20,9 +20,9 @@
 #' 8. What was done: [parameters()], [fateHistory()], [certificates()].
 #'
 #' @section Conventions:
-#' Every verb returns the changed object; nothing is modified in place. Arguments
-#' have the names of scanpy and CellRank. Results do not depend on the number of
-#' threads. Errors have classes: [fatecast-conditions].
+#' Every verb returns the changed object; nothing is modified in place.
+#' Arguments have the names of scanpy and CellRank. Results do not depend on the
+#' number of threads. Errors have classes: [fatecast-conditions].
 #'
 #' @importFrom methods Arith Math Math2 Ops is new as setClass setClassUnion
 #'   setGeneric setMethod setValidity slot validObject callNextMethod

@@ -1,4 +1,5 @@
-# The one way to start long work: threads, progress, interrupts, record of a run.
+# The one way to start long work: threads, progress, interrupts, record of a
+# run.
 
 # Number of threads: argument, option, environment, then what the machine allows
 # (cgroups, affinity, batch systems and check limits); 1 in a parallel worker.

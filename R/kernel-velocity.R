@@ -15,8 +15,9 @@
 #' `1 / median(|s|)` over all non-zero scores. Time O(edges x features), memory
 #' O(edges) beside the data; the same bits on any number of threads.
 #'
-#' Backward: `backward_mode = "transpose"` scores neighbour j by its own velocity
-#' against the reversed displacement, `"negate"` turns the velocity round.
+#' Backward: `backward_mode = "transpose"` scores neighbour j by its own
+#' velocity against the reversed displacement, `"negate"` turns the velocity
+#' round.
 #'
 #' @inheritParams ConnectivityKernel
 #' @param backward Run against time.
@@ -34,8 +35,8 @@
 #' feature or no direction is left, `disconnected` for cells without neighbours,
 #' `not_stochastic` for cells whose neighbours are all duplicates of them.
 #' @references La Manno, G. et al. (2018) RNA velocity of single cells. Nature
-#'   560, 494-498. Lange, M. et al. (2022) CellRank for directed single-cell fate
-#'   mapping. Nature Methods 19, 159-170.
+#'   560, 494-498. Lange, M. et al. (2022) CellRank for directed single-cell
+#'   fate mapping. Nature Methods 19, 159-170.
 #' @examples
 #' sce <- buildNeighbors(simulateDifferentiation(n_cells = 200, n_genes = 60))
 #' k <- computeTransitionMatrix(VelocityKernel(sce))

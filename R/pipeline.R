@@ -1,7 +1,7 @@
 #' The whole job in one call
 #'
-#' From an object to fate probabilities and driver genes: neighbour graph (if the
-#' object has none), kernel, macrostates, terminal states, fates, drivers.
+#' From an object to fate probabilities and driver genes: neighbour graph (if
+#' the object has none), kernel, macrostates, terminal states, fates, drivers.
 #'
 #' @details
 #' The chain is `weight` times the directed kernel plus `1 - weight` times the
@@ -12,8 +12,8 @@
 #' estimator. A Seurat object's own `_nn` and `_snn` graphs are left alone.
 #'
 #' @param x A `SingleCellExperiment` or `Seurat` object.
-#' @param kernel `"velocity"` (assays `Ms` and `velocity`), `"pseudotime"` (needs
-#'   `time_key`), `"connectivity"`, or a kernel of one's own.
+#' @param kernel `"velocity"` (assays `Ms` and `velocity`), `"pseudotime"`
+#'   (needs `time_key`), `"connectivity"`, or a kernel of one's own.
 #' @param cluster_key Column of labels that names the states.
 #' @param n_states Number of macrostates, a range of two, or NULL.
 #' @param weight Weight of the directed kernel, above 0 and at most 1.

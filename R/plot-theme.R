@@ -78,8 +78,8 @@ NULL
 }
 
 # Lifts labels off their cells and moves them apart, in steps of half an
-# overlap, and into the panel. Sizes are those of text at the default size on a panel of
-# about ten centimetres.
+# overlap, and into the panel. Sizes are those of text at the default size on a
+# panel of about ten centimetres.
 .spreadLabels <- function(labels, data) {
     if (!nrow(labels)) {
         return(labels)

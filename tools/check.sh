@@ -37,12 +37,19 @@ fi
 
 if Rscript --vanilla -e 'quit(status = !nzchar(system.file(package = "BiocCheck")))'; then
     echo "== BiocCheck"
-    # Which Bioconductor goes with this R is otherwise asked of the network.
+    # Which Bioconductor goes with this R (two of them with each, since 4.0) is
+    # otherwise asked of the network.
     minor=$(Rscript --vanilla -e 'cat(sub("[.].*", "", R.version$minor))')
-    bioc=3.$((2 * minor + 12))
+    bioc=$((2 * minor + 12))
     config=build/check/bioconductor.yaml
-    printf '%s\n' "release_version: \"$bioc\"" "devel_version: \"$bioc\"" \
-        'r_ver_for_bioc_ver:' "  \"$bioc\": \"4.$minor\"" >"$config"
+    cat >"$config" <<CONFIG
+release_version: "3.$bioc"
+devel_version: "3.$((bioc + 1))"
+r_ver_for_bioc_ver:
+  "3.$((bioc - 1))": "4.$minor"
+  "3.$bioc": "4.$minor"
+  "3.$((bioc + 1))": "4.$((minor + 1))"
+CONFIG
     BIOCONDUCTOR_CONFIG_FILE=file://$PWD/$config
     export BIOCONDUCTOR_CONFIG_FILE
     log=build/log/bioccheck.log

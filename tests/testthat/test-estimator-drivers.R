@@ -79,3 +79,21 @@ test_that("clusters restrict the cells, constant genes get NA", {
     )
     expect_true(is.na(drivers(out)[3, 1]))
 })
+
+test_that("a single lineage is replaced by the stationary distribution", {
+    fit <- fitted()
+    one <- suppressWarnings(computeFateProbabilities(
+        fit, keys = lineageNames(fit)[1]
+    ))
+    table <- drivers(computeLineageDrivers(one))
+    m <- as.matrix(SummarizedExperiment::assay(tree(), "logcounts"))
+    want <- unname(cor(t(m), stationaryDistribution(fit))[, 1])
+    expect_equal(table[[1]], want, tolerance = 1e-10)
+    sce <- tree()
+    bare <- setTerminalStates(
+        GPCCA(transitionMatrix(fit), container = sce),
+        list(end = which(terminalStates(fit) %in% lineageNames(fit)[1]))
+    )
+    bare <- suppressWarnings(computeFateProbabilities(bare))
+    expectFailure(computeLineageDrivers(bare), "not_computed")
+})
