@@ -51,7 +51,9 @@ r_ver_for_bioc_ver:
   "3.$((bioc + 1))": "4.$((minor + 1))"
 CONFIG
     BIOCONDUCTOR_CONFIG_FILE=file://$PWD/$config
-    export BIOCONDUCTOR_CONFIG_FILE
+    # It installs the package again, only to look at it.
+    FATECAST_PROFILE=dev-install
+    export BIOCONDUCTOR_CONFIG_FILE FATECAST_PROFILE
     log=build/log/bioccheck.log
     (cd build/check && Rscript --vanilla -e 'BiocCheck::BiocCheck(commandArgs(TRUE),
         `no-check-CRAN` = TRUE, `no-check-bioc-help` = TRUE, `no-check-remotes` = TRUE,

@@ -1,5 +1,8 @@
 //! Chains and data at the edge: reducible, nearly so, periodic, duplicated, tiny.
 
+// clippy.toml lets only #[test] functions unwrap, not what they share.
+#![allow(clippy::unwrap_used)]
+
 use fatecast_core::chain::absorption::{fate_probabilities, FateOptions};
 use fatecast_core::chain::gpcca::{schur_basis, SchurMethod};
 use fatecast_core::chain::stationary::stationary;

@@ -1,5 +1,8 @@
 //! The main job on simulated cells, for the tests of the public interface.
 
+// clippy.toml lets only #[test] functions unwrap, not what they share.
+#![allow(clippy::unwrap_used)]
+
 use fatecast_core::chain::absorption::{fate_probabilities, FateOptions, Fates};
 use fatecast_core::chain::gpcca::{schur_basis, SchurBasis, SchurMethod};
 use fatecast_core::chain::macrostates::{macrostates, Macrostates};
