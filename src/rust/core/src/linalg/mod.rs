@@ -11,3 +11,5 @@ pub mod partial_schur;
 pub mod precond;
 pub mod reorder;
 pub mod schur;
+#[cfg(test)]
+mod solver_tests;
