@@ -16,24 +16,15 @@
 //! same holds for the Manhattan distance with h = |y|_1, and for cosine and
 //! correlation with h = 1/2, because their rows have unit length.
 
+use super::brute;
+pub use super::metric::Metric;
+use super::points::{Frame, Points};
 use super::tile::{self, Packed};
-use crate::error::{try_filled, try_with_capacity, CoreError, Result, SHOWN};
+use crate::error::{try_with_capacity, CoreError, Result};
 use crate::exec::Exec;
 use crate::simd;
 use ndarray::ArrayView2;
-
-/// How far apart two cells are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Metric {
-    /// Straight line distance.
-    Euclidean,
-    /// One minus the cosine of the angle; 1 to a cell that is zero everywhere.
-    Cosine,
-    /// One minus Pearson's correlation; 1 to a cell that is constant.
-    Correlation,
-    /// Sum of absolute differences.
-    Manhattan,
-}
+use std::ops::Range;
 
 /// The k nearest other cells of each of n cells, by rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,17 +48,11 @@ impl Knn {
     }
 }
 
-/// Largest absolute value of a feature; beyond it single precision distances
-/// would overflow.
-const MAX_VALUE: f64 = 1e30;
-
-/// Rows per task.
-const ROWS: usize = 64;
-
 /// The `n_neighbors - 1` nearest other cells of every cell of `x` (cells x
 /// features). `n_neighbors` counts the cell itself, as in scanpy. The order is by
 /// (double precision distance, index). 2 n^2 d operations; n d single precision
-/// numbers of extra memory (and n d doubles for cosine and correlation).
+/// numbers of extra memory besides the copy of `x`. Metrics without tiles are
+/// compared in double precision, some 20 times slower.
 ///
 /// # Errors
 /// `range` for values that are not finite or beyond 1e30 and for `n_neighbors`
@@ -78,24 +63,109 @@ pub fn exact(
     n_neighbors: usize,
     metric: Metric,
 ) -> Result<Knn> {
-    let n = x.nrows();
-    if n_neighbors < 2 || n_neighbors > n || u32::try_from(n).is_err() {
+    check_size(x.nrows(), n_neighbors)?;
+    let points = Points::new(exec, x, metric)?;
+    exact_points(exec, &points, n_neighbors - 1)
+}
+
+pub(super) fn check_size(n: usize, n_neighbors: usize) -> Result<()> {
+    if n_neighbors < 2 || n_neighbors > n {
         return Err(CoreError::Range {
             what: "n_neighbors".into(),
             value: n_neighbors as f64,
             allowed: format!("2 to the number of cells ({n})"),
         });
     }
-    let k = n_neighbors - 1;
-    let points = Points::new(exec, x, metric)?;
-    let packed = points.pack(exec)?;
-    exec.control().begin(n);
-    let parts = exec.map_chunks(n, ROWS, |rows| {
-        let done = rows.len();
-        let out = search_rows(&points, &packed, rows, k);
-        exec.control().tick(done);
-        out
-    })?;
+    Ok(())
+}
+
+pub(super) fn exact_points(exec: &Exec, points: &Points, k: usize) -> Result<Knn> {
+    if !points.metric.has_tiles() {
+        return brute::search(exec, points, points, k, true);
+    }
+    let frame = Frame::new(points, points)?;
+    let packed = tile::pack(exec, points, &frame)?;
+    let search = Search {
+        train: points,
+        columns: &packed,
+        queries: points,
+        rows: &packed,
+        k,
+        own: true,
+    };
+    search.run(exec)
+}
+
+/// The rows of `queries` against those of `train`.
+pub(super) struct Search<'a> {
+    pub train: &'a Points,
+    pub columns: &'a Packed,
+    pub queries: &'a Points,
+    pub rows: &'a Packed,
+    pub k: usize,
+    /// Both are the same cells, and no cell is its own neighbour.
+    pub own: bool,
+}
+
+impl Search<'_> {
+    pub fn run(&self, exec: &Exec) -> Result<Knn> {
+        let n = self.queries.n;
+        exec.control().begin(n);
+        let parts = exec.map_chunks(n, tile::rows_per_task(self.train.d), |rows| {
+            let done = rows.len();
+            let out = self.rows(rows);
+            exec.control().tick(done);
+            out
+        })?;
+        join(parts, n, self.k)
+    }
+
+    /// The k nearest of each cell of `rows`: candidates by tiles, then exactly.
+    fn rows(&self, rows: Range<usize>) -> (Vec<u32>, Vec<f32>) {
+        let k = self.k;
+        let candidates = tile::candidates(self.columns, self.rows, rows.clone(), k, self.own);
+        let mut indices = Vec::with_capacity(rows.len() * k);
+        let mut distances = Vec::with_capacity(rows.len() * k);
+        let mut measured: Vec<(f64, u32)> = Vec::new();
+        for (i, found) in rows.zip(candidates) {
+            measure(self.queries, i, self.train, &found, &mut measured);
+            debug_assert!(measured.len() >= k);
+            indices.extend(measured[..k].iter().map(|m| m.1));
+            distances.extend(measured[..k].iter().map(|m| m.0 as f32));
+        }
+        (indices, distances)
+    }
+}
+
+/// Double precision distances of cell `i` to the cells of `found`, ascending, ties
+/// by index.
+pub(super) fn measure(
+    queries: &Points,
+    i: usize,
+    train: &Points,
+    found: &[u32],
+    measured: &mut Vec<(f64, u32)>,
+) {
+    measured.clear();
+    simd::wide(
+        #[inline(always)]
+        || {
+            for &j in found {
+                measured.push((queries.distance(i, train, j as usize), j));
+            }
+        },
+    );
+    measured.sort_unstable_by(nearer);
+}
+
+/// The order of neighbours: by distance, then by index.
+#[inline(always)]
+pub(super) fn nearer(a: &(f64, u32), b: &(f64, u32)) -> std::cmp::Ordering {
+    a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
+}
+
+/// Rows in order, into one pair of arrays.
+pub(super) fn join(parts: Vec<(Vec<u32>, Vec<f32>)>, n: usize, k: usize) -> Result<Knn> {
     let mut indices = try_with_capacity(n * k, "the neighbours")?;
     let mut distances = try_with_capacity(n * k, "the neighbours")?;
     for (j, d) in parts {
@@ -110,203 +180,23 @@ pub fn exact(
     })
 }
 
-/// The rows in the form in which they are compared.
-struct Points {
-    metric: Metric,
-    n: usize,
-    d: usize,
-    /// n x d: as given, or of unit length for cosine and correlation.
-    rows: Vec<f64>,
-    /// Which rows have no direction (cosine and correlation only).
-    null: Vec<bool>,
-}
-
-impl Points {
-    fn new(exec: &Exec, x: ArrayView2<'_, f64>, metric: Metric) -> Result<Points> {
-        let (n, d) = x.dim();
-        let mut rows = try_with_capacity(n * d, "the cells")?;
-        rows.extend(x.iter());
-        check_values(&rows, d)?;
-        let mut null = vec![false; n];
-        if matches!(metric, Metric::Cosine | Metric::Correlation) && d > 0 {
-            exec.chunks_mut(&mut rows, ROWS * d, |_, piece| {
-                for r in piece.chunks_exact_mut(d) {
-                    unit_length(r, metric == Metric::Correlation);
-                }
-            })?;
-            for (null, r) in null.iter_mut().zip(rows.chunks_exact(d)) {
-                *null = r.iter().all(|&v| v == 0.0);
-            }
-        }
-        Ok(Points {
-            metric,
-            n,
-            d,
-            rows,
-            null,
-        })
-    }
-
-    fn row(&self, i: usize) -> &[f64] {
-        &self.rows[i * self.d..(i + 1) * self.d]
-    }
-
-    /// Distance of two cells in double precision.
-    #[inline(always)]
-    fn distance(&self, i: usize, j: usize) -> f64 {
-        let (a, b) = (self.row(i), self.row(j));
-        match self.metric {
-            Metric::Euclidean => simd::zip_sum(a, b, |x, y| (x - y) * (x - y)).sqrt(),
-            Metric::Manhattan => simd::zip_sum(a, b, |x, y| (x - y).abs()),
-            Metric::Cosine | Metric::Correlation if self.null[i] || self.null[j] => 1.0,
-            // |a - b|^2 / 2 = 1 - a.b for rows of unit length, without cancellation.
-            _ => 0.5 * simd::zip_sum(a, b, |x, y| (x - y) * (x - y)),
-        }
-    }
-
-    /// Single precision copy, centred and scaled by a power of two.
-    fn pack(&self, exec: &Exec) -> Result<Packed> {
-        let (n, d) = (self.n, self.d);
-        let angular = matches!(self.metric, Metric::Cosine | Metric::Correlation);
-        let mut centre = try_filled(d, 0.0, "the cells")?;
-        if !angular {
-            // Differences do not depend on the origin; single precision does.
-            for i in 0..n {
-                simd::axpy(1.0 / n as f64, self.row(i), &mut centre);
-            }
-        }
-        let mut largest = 0.0f64;
-        for i in 0..n {
-            for (&v, &c) in self.row(i).iter().zip(&centre) {
-                largest = largest.max((v - c).abs());
-            }
-        }
-        let scale = if angular { 1.0 } else { power_below(largest) };
-        tile::pack(
-            exec,
-            n,
-            d,
-            self.metric == Metric::Manhattan,
-            |i, g| ((self.row(i)[g] - centre[g]) * scale) as f32,
-            |i| {
-                if angular {
-                    return 0.5;
-                }
-                let pairs = || self.row(i).iter().zip(&centre);
-                match self.metric {
-                    Metric::Manhattan => pairs().map(|(&v, &c)| ((v - c) * scale).abs()).sum(),
-                    _ => {
-                        let square = |(&v, &c): (&f64, &f64)| {
-                            let y = (v - c) * scale;
-                            y * y
-                        };
-                        0.5 * pairs().map(square).sum::<f64>()
-                    }
-                }
-            },
-        )
-    }
-}
-
-/// The reciprocal of the power of two at or below `x`, so that x times it is in
-/// [1, 2); 1 for numbers too small to matter.
-fn power_below(x: f64) -> f64 {
-    let exponent = (x.to_bits() >> 52) & 0x7FF;
-    if exponent < 64 {
-        return 1.0;
-    }
-    f64::from_bits((2046 - exponent) << 52)
-}
-
-fn check_values(rows: &[f64], d: usize) -> Result<()> {
-    let d = d.max(1);
-    let count = rows.iter().filter(|v| !v.is_finite()).count();
-    if count > 0 {
-        let cells = rows
-            .chunks(d)
-            .enumerate()
-            .filter(|(_, r)| r.iter().any(|v| !v.is_finite()))
-            .map(|(i, _)| i)
-            .take(SHOWN)
-            .collect();
-        return Err(CoreError::NotFinite {
-            what: "the representation".into(),
-            count,
-            cells,
-        });
-    }
-    match rows.iter().find(|v| v.abs() > MAX_VALUE) {
-        Some(&value) => Err(CoreError::Range {
-            what: "a value of the representation".into(),
-            value,
-            allowed: "at most 1e30 in size".into(),
-        }),
-        None => Ok(()),
-    }
-}
-
-/// Scales a row to length one, after centring if asked; a row without direction
-/// becomes zero.
-fn unit_length(r: &mut [f64], centre: bool) {
-    let largest = r.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-    if largest == 0.0 {
-        return;
-    }
-    // By the largest entry first, so that no square overflows or vanishes.
-    r.iter_mut().for_each(|v| *v /= largest);
-    if centre {
-        let mean = simd::sum(r) / r.len() as f64;
-        r.iter_mut().for_each(|v| *v -= mean);
-    }
-    let norm = simd::dot(r, r).sqrt();
-    // Entries are at most one in size: below this, centring left only rounding.
-    if norm <= 4.0 * f64::EPSILON * (r.len() as f64).sqrt() {
-        r.fill(0.0);
-    } else {
-        r.iter_mut().for_each(|v| *v /= norm);
-    }
-}
-
-/// The k nearest of each cell of `rows`: candidates by tiles, then exactly.
-fn search_rows(
-    points: &Points,
-    packed: &Packed,
-    rows: std::ops::Range<usize>,
-    k: usize,
-) -> (Vec<u32>, Vec<f32>) {
-    let candidates = tile::candidates(packed, rows.clone(), k);
-    let mut indices = Vec::with_capacity(rows.len() * k);
-    let mut distances = Vec::with_capacity(rows.len() * k);
-    let mut measured: Vec<(f64, u32)> = Vec::new();
-    for (i, found) in rows.zip(candidates) {
-        measured.clear();
-        simd::wide(
-            #[inline(always)]
-            || {
-                for &j in &found {
-                    measured.push((points.distance(i, j as usize), j));
-                }
-            },
-        );
-        debug_assert!(measured.len() >= k);
-        measured.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        indices.extend(measured[..k].iter().map(|m| m.1));
-        distances.extend(measured[..k].iter().map(|m| m.0 as f32));
-    }
-    (indices, distances)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math;
     use crate::rng::Stream;
     use ndarray::{array, Array2};
 
-    const ALL: [Metric; 4] = [
+    const ALL: [Metric; 9] = [
         Metric::Euclidean,
         Metric::Cosine,
         Metric::Correlation,
         Metric::Manhattan,
+        Metric::Chebyshev,
+        Metric::Minkowski(2.5),
+        Metric::Canberra,
+        Metric::Hamming,
+        Metric::Jaccard,
     ];
 
     /// All distances in double precision, straight from the definitions.
@@ -326,7 +216,29 @@ mod tests {
             match metric {
                 Metric::Euclidean => sum(&|x, y| (x - y) * (x - y)).sqrt(),
                 Metric::Manhattan => sum(&|x, y| (x - y).abs()),
-                _ => {
+                Metric::Chebyshev => a
+                    .iter()
+                    .zip(&b)
+                    .map(|(x, y)| (x - y).abs())
+                    .fold(0.0, f64::max),
+                Metric::Minkowski(p) => {
+                    math::pow(sum(&|x, y| math::pow((x - y).abs(), p)), 1.0 / p)
+                }
+                Metric::Canberra => sum(&|x, y| match x.abs() + y.abs() {
+                    0.0 => 0.0,
+                    size => (x - y).abs() / size,
+                }),
+                Metric::Hamming => sum(&|x, y| f64::from(u8::from(x != y))) / d,
+                Metric::Jaccard => {
+                    let any = sum(&|x, y| f64::from(u8::from(x != 0.0 || y != 0.0)));
+                    let both = sum(&|x, y| f64::from(u8::from(x != 0.0 && y != 0.0)));
+                    if any == 0.0 {
+                        0.0
+                    } else {
+                        1.0 - both / any
+                    }
+                }
+                Metric::Cosine | Metric::Correlation => {
                     let norms = (sum(&|x, _| x * x) * sum(&|_, y| y * y)).sqrt();
                     if norms == 0.0 {
                         1.0
@@ -371,9 +283,35 @@ mod tests {
     fn random_cells_agree_with_the_definition() {
         for metric in ALL {
             for (n, d, k) in [(2, 3, 2), (7, 4, 7), (333, 5, 15), (301, 33, 30)] {
-                agree(&random(n, d, 5), k, metric);
+                let mut x = random(n, d, 5);
+                // Values that are shared, and zeros; sums of thirds would tie.
+                match metric {
+                    Metric::Hamming | Metric::Jaccard => {
+                        x.mapv_inplace(|v| (v.abs() - 0.5).max(0.0).round());
+                    }
+                    Metric::Canberra => x.mapv_inplace(|v| v * f64::from(v.abs() > 0.3)),
+                    _ => (),
+                }
+                agree(&x, k, metric);
             }
         }
+    }
+
+    #[test]
+    fn no_power_overflows() {
+        for size in [1e-200, 1e25] {
+            agree_scaled(size);
+        }
+    }
+
+    fn agree_scaled(size: f64) {
+        let (x, exec) = (random(40, 3, 3), Exec::serial());
+        let metric = Metric::Minkowski(7.0);
+        let a = exact(&exec, x.view(), 5, metric).unwrap();
+        let b = exact(&exec, (&x * size).view(), 5, metric).unwrap();
+        assert_eq!(a.indices, b.indices);
+        let e = exact(&exec, x.view(), 5, Metric::Minkowski(0.5)).unwrap_err();
+        assert_eq!(e.kind(), "range");
     }
 
     #[test]
