@@ -125,6 +125,9 @@ setMethod(".writeDistances", "ANY", function(x, key, indices, distances) {
 setMethod(".writeCellData", "ANY", function(x, values) {
     .refuseMatrix(x, "cannot hold results")
 })
+setMethod(".activateLabels", "ANY", function(x, key) {
+    .refuseMatrix(x, "cannot hold results")
+})
 setMethod(".writeFeatureData", "ANY", function(x, values, experiment = NULL) {
     .refuseMatrix(x, "cannot hold results")
 })

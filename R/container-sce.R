@@ -110,6 +110,8 @@ setMethod(".writeAssay", "SingleCellExperiment", function(x, assay, matrix,
 # whole object up to date first, which takes longer than most of what is done
 # here; an object too old to have the field goes through them.
 .sceNames <- function(x, field, accessor) {
+    # Before dispatch, which takes the class off an error of its argument.
+    force(x)
     entries <- int_colData(x)[[field]]
     if (is.null(entries)) as.character(accessor(x)) else names(entries)
 }
@@ -235,6 +237,11 @@ setMethod(".writeCellData", "SingleCellExperiment", function(x, values) {
         data[[name]] <- columns[[name]]
     }
     colData(x) <- data
+    x
+})
+#' @importFrom SingleCellExperiment colLabels<-
+setMethod(".activateLabels", "SingleCellExperiment", function(x, key) {
+    colLabels(x) <- .readCellData(x, key)
     x
 })
 setMethod(".featureDataNames", "SingleCellExperiment", function(x,

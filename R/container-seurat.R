@@ -276,6 +276,13 @@ setMethod(".writeCellData", "Seurat", function(x, values) {
     x
 })
 
+setMethod(".activateLabels", "Seurat", function(x, key) {
+    labels <- factor(.readCellData(x, key))
+    names(labels) <- .cellNames(x)
+    slot(x, "active.ident") <- labels
+    x
+})
+
 # Features of an assay: a table named by feature in version 4, an unnamed one in
 # the order of the features in version 5.
 .featureSlot <- function(a) {

@@ -128,6 +128,13 @@ setGeneric(
     signature = "x"
 )
 
+# Makes a column the labels that the object's own tools look at first.
+setGeneric(
+    ".activateLabels",
+    function(x, key) standardGeneric(".activateLabels"),
+    signature = "x"
+)
+
 # Takes stored results away, in every slot.
 setGeneric(
     ".dropResults",

@@ -31,6 +31,13 @@ pub enum CoreError {
         value: f64,
         allowed: String,
     },
+    /// A choice that others rule out.
+    #[error("{what} is {value}, which {reason}")]
+    Choice {
+        what: String,
+        value: String,
+        reason: String,
+    },
     /// NaN or infinite values where finite ones are needed.
     #[error("{what} has {count} values that are not finite")]
     NotFinite {
@@ -41,12 +48,30 @@ pub enum CoreError {
     /// A transition matrix with negative entries.
     #[error("{count} entries of the transition matrix are negative")]
     Negative { count: usize, cells: Vec<usize> },
+    /// A graph with negative weights where none are allowed.
+    #[error("{count} edge weights are negative")]
+    NegativeWeights { count: usize, cells: Vec<usize> },
     /// Rows that do not sum to one, also after normalisation.
     #[error("{count} rows of the transition matrix do not sum to one")]
     NotStochastic { count: usize, cells: Vec<usize> },
+    /// A graph whose edges weigh differently in the two directions.
+    #[error(
+        "{what} is not symmetric: it differs from its transpose by {difference:e} of its norm"
+    )]
+    NotSymmetric { what: String, difference: f64 },
     /// Cells without any neighbour in the graph.
     #[error("{count} cells have no neighbour in the graph")]
     Isolated { count: usize, cells: Vec<usize> },
+    /// Cells with fewer neighbours than are needed.
+    #[error("{count} cells have fewer than {needed} neighbours")]
+    FewNeighbors {
+        needed: usize,
+        count: usize,
+        cells: Vec<usize>,
+    },
+    /// Cells that name a neighbour twice.
+    #[error("{count} cells name a neighbour more than once")]
+    RepeatedNeighbors { count: usize, cells: Vec<usize> },
     /// A graph or chain that falls apart where one piece is needed.
     #[error("the graph has {components} components")]
     Disconnected { components: usize },
@@ -95,9 +120,16 @@ impl CoreError {
     pub fn kind(&self) -> &'static str {
         match self {
             CoreError::Shape { .. } => "shape",
-            CoreError::Range { .. } | CoreError::NotFinite { .. } => "range",
+            CoreError::Range { .. }
+            | CoreError::Choice { .. }
+            | CoreError::RepeatedNeighbors { .. }
+            | CoreError::NotFinite { .. }
+            | CoreError::NegativeWeights { .. }
+            | CoreError::NotSymmetric { .. } => "range",
             CoreError::Negative { .. } | CoreError::NotStochastic { .. } => "not_stochastic",
-            CoreError::Isolated { .. } | CoreError::Disconnected { .. } => "disconnected",
+            CoreError::Isolated { .. }
+            | CoreError::FewNeighbors { .. }
+            | CoreError::Disconnected { .. } => "disconnected",
             CoreError::Unreachable { .. } => "unreachable",
             CoreError::NotConverged { .. } => "not_converged",
             CoreError::Singular { .. } => "singular",
@@ -131,17 +163,41 @@ impl CoreError {
                 ("value", Field::Number(*value)),
                 ("allowed", text(allowed)),
             ],
+            CoreError::Choice {
+                what,
+                value,
+                reason,
+            } => vec![
+                ("what", text(what)),
+                ("value", text(value)),
+                ("reason", text(reason)),
+            ],
+            CoreError::FewNeighbors {
+                needed,
+                count,
+                cells,
+            } => vec![
+                ("needed", number(*needed)),
+                ("count", number(*count)),
+                ("cells", Field::Cells(cells.clone())),
+            ],
             CoreError::NotFinite { what, count, cells } => vec![
                 ("what", text(what)),
                 ("count", number(*count)),
                 ("cells", Field::Cells(cells.clone())),
             ],
             CoreError::Negative { count, cells }
+            | CoreError::NegativeWeights { count, cells }
             | CoreError::NotStochastic { count, cells }
             | CoreError::Isolated { count, cells }
+            | CoreError::RepeatedNeighbors { count, cells }
             | CoreError::Unreachable { count, cells } => vec![
                 ("count", number(*count)),
                 ("cells", Field::Cells(cells.clone())),
+            ],
+            CoreError::NotSymmetric { what, difference } => vec![
+                ("what", text(what)),
+                ("difference", Field::Number(*difference)),
             ],
             CoreError::Disconnected { components } => vec![("components", number(*components))],
             CoreError::NotConverged {
