@@ -7,6 +7,14 @@ pub mod coarse;
 pub mod dense_lu;
 pub mod gmres;
 pub mod krylov_schur;
+pub mod lanczos;
+pub(crate) mod lanczos_dense;
+mod lanczos_filter;
+mod lanczos_panel;
+mod lanczos_search;
+mod lanczos_vectors;
+#[cfg(test)]
+mod lanczos_tests;
 pub mod partial_schur;
 pub mod precond;
 pub mod reorder;
