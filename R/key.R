@@ -92,9 +92,14 @@
 .keyPAGA <- "paga"
 .keyPseudotime <- "dpt_pseudotime"
 .keyRoot <- "iroot"
+# Columns of branches beside a pseudotime: `dpt_groups` beside `dpt_pseudotime`.
+.keyBranches <- function(key, what) {
+    paste0(if (key == .keyPseudotime) "dpt" else key, "_", what)
+}
 .keyDiffusionValues <- "diffmap_evals"
 .keyMoments <- c(spliced = "Ms", unspliced = "Mu")
 .keyVelocity <- "velocity"
+.keyVelocityGraph <- "velocity_graph"
 
 # Default embedding names, in the manner of each container.
 .embeddingKeys <- list(
