@@ -34,9 +34,14 @@ NULL
 }
 
 # Coordinates of an embedding have no unit: the axes are named, not numbered.
+#' @importFrom ggplot2 arrow
 .embeddingTheme <- function(base_size = 11) {
+    head <- arrow(length = unit(0.3, "lines"), angle = 20, type = "closed")
     .plotTheme(base_size) + theme(
         aspect.ratio = 1,
+        axis.line = element_line(
+            colour = "grey35", linewidth = 0.3, arrow = head
+        ),
         axis.text = element_blank(),
         axis.ticks = element_blank(),
         axis.title = element_text(
@@ -77,16 +82,46 @@ NULL
     labels
 }
 
-# Lifts labels off their cells and moves them apart, in steps of half an
-# overlap, and into the panel. Sizes are those of text at the default size on a
+# One label per group where it is densest and least mixed with others: the
+# window of the panel with the largest count of the group times its share there.
+.densestLabels <- function(data, group, bins = 40L, reach = 2L) {
+    bin <- function(v) {
+        span <- max(diff(range(v)), .Machine$double.xmin)
+        pmin(floor((v - min(v)) / span * bins) + 1L, bins)
+    }
+    x <- bin(data$x)
+    y <- bin(data$y)
+    near <- (abs(outer(seq_len(bins), seq_len(bins), "-")) <= reach) + 0
+    count <- function(rows) {
+        m <- tabulate(x[rows] + bins * (y[rows] - 1L), bins^2)
+        near %*% matrix(m, bins) %*% near
+    }
+    all <- count(TRUE)
+    groups <- levels(group)[levels(group) %in% group]
+    at <- vapply(groups, function(one) {
+        rows <- which(group == one)
+        best <- arrayInd(which.max(count(rows)^2 / pmax(all, 1)), dim(all))
+        inside <- rows[abs(x[rows] - best[1L]) <= reach &
+            abs(y[rows] - best[2L]) <= reach]
+        c(mean(data$x[inside]), mean(data$y[inside]))
+    }, numeric(2))
+    data.frame(
+        x = at[1L, ], y = at[2L, ], label = groups, row.names = NULL
+    )
+}
+
+# Moves labels apart, in steps of half an overlap, and into the panel; with
+# `lift` off their cells first. Sizes are those of text at the default size on a
 # panel of about ten centimetres.
-.spreadLabels <- function(labels, data) {
+.spreadLabels <- function(labels, data, lift = TRUE) {
     if (!nrow(labels)) {
         return(labels)
     }
     width <- diff(range(data$x)) * 0.011 * nchar(labels$label)
     height <- diff(range(data$y)) * 0.05
-    labels$y <- labels$y + height
+    if (lift) {
+        labels$y <- labels$y + height
+    }
     for (step in seq_len(50L)) {
         moved <- FALSE
         for (a in seq_len(nrow(labels) - 1L)) {
@@ -111,12 +146,16 @@ NULL
     labels
 }
 
-# Text with a white halo: eight white copies around it, below the text.
+.labelLayers <- function(labels, data, size = 3.6, lift = TRUE) {
+    .haloText(.spreadLabels(labels, data, lift), data, size)
+}
+
+# Text with a white halo: eight white copies around it, below the text. `box`
+# spans the panel.
 #' @importFrom ggplot2 geom_text
-.labelLayers <- function(labels, data, size = 3.6) {
-    labels <- .spreadLabels(labels, data)
+.haloText <- function(labels, box, size = 3.6) {
     angle <- seq(0, 7) * pi / 4
-    reach <- c(diff(range(data$x)), diff(range(data$y))) * 0.005
+    reach <- c(diff(range(box$x)), diff(range(box$y))) * 0.005
     halo <- labels[rep(seq_len(nrow(labels)), each = 8L), , drop = FALSE]
     halo$x <- halo$x + reach[1L] * rep(cos(angle), nrow(labels))
     halo$y <- halo$y + reach[2L] * rep(sin(angle), nrow(labels))
