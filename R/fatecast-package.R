@@ -1,23 +1,25 @@
 #' fatecast: cell fate from single-cell data
 #'
-#' From spliced and unspliced counts, a pseudotime, or any transition matrix to
-#' macrostates, fate probabilities and driver genes, on the object you already
-#' have (`SingleCellExperiment` or `Seurat`), with no Python.
+#' From neighbours, clusters and layouts to a Markov chain, macrostates, fate
+#' probabilities and driver genes, on the object you already have (`SingleCellExperiment` or `Seurat`), with no Python.
 #'
 #' @section The way through:
 #' 1. Data: [simulateDifferentiation()], or your own object; [computePCA()] if
 #'    it has none.
 #' 2. Graph: [buildNeighbors()]; [cellGraph()] shows it.
-#' 3. Kernels: [VelocityKernel()], [PseudotimeKernel()],
+#' 3. Clusters and layouts: [clusterLeiden()], [embedUMAP()], [computePAGA()],
+#'    [computeDiffusionMap()], [computeDPT()]; [plotEmbedding()],
+#'    [plotPAGA()].
+#' 4. Kernels: [VelocityKernel()], [PseudotimeKernel()],
 #'    [ConnectivityKernel()], [PrecomputedKernel()], combined as
 #'    `0.8 * k1 + 0.2 * k2` ([kernel-algebra]).
-#' 4. States: [GPCCA()], [computeSchur()], [computeMacrostates()],
+#' 5. States: [GPCCA()], [computeSchur()], [computeMacrostates()],
 #'    [predictTerminalStates()] or [setTerminalStates()].
-#' 5. Fates: [computeFateProbabilities()], [computeLineageDrivers()].
-#' 6. All of it in one call: [castFates()].
-#' 7. Plots: [plotMacrostates()], [plotFateProbabilities()],
+#' 6. Fates: [computeFateProbabilities()], [computeLineageDrivers()].
+#' 7. All of it in one call: [castFates()].
+#' 8. Plots: [plotMacrostates()], [plotFateProbabilities()],
 #'    [plotLineageDrivers()].
-#' 8. What was done: [parameters()], [fateHistory()], [certificates()].
+#' 9. What was done: [parameters()], [fateHistory()], [certificates()].
 #'
 #' @section Conventions:
 #' Every verb returns the changed object; nothing is modified in place.

@@ -14,11 +14,29 @@ rs_chain_select <- function(stability, eigenvalues, method, alpha, threshold, n_
 
 rs_chain_fates <- function(transition, states, n_states, solver, tolerance, check_sum_tolerance, on_unreachable, n_threads, progress) .Call(wrap__rs_chain_fates, transition, states, n_states, solver, tolerance, check_sum_tolerance, on_unreachable, n_threads, progress)
 
+rs_cluster_leiden <- function(graph, options, initial, node_sizes, fixed, n_threads, progress) .Call(wrap__rs_cluster_leiden, graph, options, initial, node_sizes, fixed, n_threads, progress)
+
+rs_cluster_louvain <- function(graph, options, initial, node_sizes, fixed, n_threads, progress) .Call(wrap__rs_cluster_louvain, graph, options, initial, node_sizes, fixed, n_threads, progress)
+
+rs_cluster_modularity <- function(graph, labels, resolution, directed, n_threads, progress) .Call(wrap__rs_cluster_modularity, graph, labels, resolution, directed, n_threads, progress)
+
+rs_cluster_profile <- function(graph, options, node_sizes, n_threads, progress) .Call(wrap__rs_cluster_profile, graph, options, node_sizes, n_threads, progress)
+
+rs_embed_compare <- function(a, b, a_dim, b_dim, settings, n_threads, progress) .Call(wrap__rs_embed_compare, a, b, a_dim, b_dim, settings, n_threads, progress)
+
+rs_embed_diffusion <- function(graph, n_comps, which, seed, n_threads, progress) .Call(wrap__rs_embed_diffusion, graph, n_comps, which, seed, n_threads, progress)
+
 rs_embed_pca <- function(matrix, n_components, scale, seed, n_threads, progress) .Call(wrap__rs_embed_pca, matrix, n_components, scale, seed, n_threads, progress)
+
+rs_embed_quality <- function(data, embedding, data_dim, embedding_dim, settings, groups, n_threads, progress) .Call(wrap__rs_embed_quality, data, embedding, data_dim, embedding_dim, settings, groups, n_threads, progress)
 
 rs_graph_asymmetry <- function(graph, n_threads, progress) .Call(wrap__rs_graph_asymmetry, graph, n_threads, progress)
 
-rs_graph_neighbors <- function(x, n, d, n_neighbors, metric, n_threads, progress) .Call(wrap__rs_graph_neighbors, x, n, d, n_neighbors, metric, n_threads, progress)
+rs_graph_distances <- function(graph, n_neighbors, method, n_threads, progress) .Call(wrap__rs_graph_distances, graph, n_neighbors, method, n_threads, progress)
+
+rs_graph_neighbors <- function(x, n, d, n_neighbors, metric, p, method, knn, search, seed, sample, n_threads, progress) .Call(wrap__rs_graph_neighbors, x, n, d, n_neighbors, metric, p, method, knn, search, seed, sample, n_threads, progress)
+
+rs_graph_ready <- function(indices, distances, n, columns, n_neighbors, method, n_threads, progress) .Call(wrap__rs_graph_ready, indices, distances, n, columns, n_neighbors, method, n_threads, progress)
 
 rs_graph_components <- function(graph) .Call(wrap__rs_graph_components, graph)
 
@@ -45,3 +63,17 @@ rs_simd_path <- function(path) .Call(wrap__rs_simd_path, path)
 rs_simulate <- function(settings, topology, n_threads, progress) .Call(wrap__rs_simulate, settings, topology, n_threads, progress)
 
 rs_simulate_velocity <- function(settings, topology, loadings, size_factors, n_threads, progress) .Call(wrap__rs_simulate_velocity, settings, topology, loadings, size_factors, n_threads, progress)
+
+rs_paga <- function(graph, groups, n_groups, model, n_neighbors, n_threads, progress) .Call(wrap__rs_paga, graph, groups, n_groups, model, n_neighbors, n_threads, progress)
+
+rs_paga_transitions <- function(velocity, groups, n_groups, n_neighbors, n_threads, progress) .Call(wrap__rs_paga_transitions, velocity, groups, n_groups, n_neighbors, n_threads, progress)
+
+rs_paga_layout <- function(connectivities, tree, settings, init, n_threads, progress) .Call(wrap__rs_paga_layout, connectivities, tree, settings, init, n_threads, progress)
+
+rs_dpt_root <- function(graph, values, vectors, settings, cluster, n_threads, progress) .Call(wrap__rs_dpt_root, graph, values, vectors, settings, cluster, n_threads, progress)
+
+rs_dpt <- function(graph, values, vectors, root, settings, n_threads, progress) .Call(wrap__rs_dpt, graph, values, vectors, root, settings, n_threads, progress)
+
+rs_embed_umap <- function(graph, data, distances, start, settings, n_threads, progress) .Call(wrap__rs_embed_umap, graph, data, distances, start, settings, n_threads, progress)
+
+rs_embed_transform <- function(new, data, embedding, settings, n_threads, progress) .Call(wrap__rs_embed_transform, new, data, embedding, settings, n_threads, progress)

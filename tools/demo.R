@@ -55,6 +55,28 @@ summarise <- function(fit) {
     }
 }
 
+# Clusters, layout, coarse graph and pseudotime, with their pictures.
+embedded <- function(sce, groups, root = NULL, key = NULL) {
+    sce <- timed("clusterLeiden()", clusterLeiden(sce))
+    sce <- timed("embedUMAP()", embedUMAP(sce, key_added = key))
+    sce <- timed(
+        "computePAGA(layout = \"fr\")",
+        computePAGA(sce, groups, layout = "fr")
+    )
+    colors <- c(groups, "leiden")
+    if (!is.null(root)) {
+        sce <- timed("computeDPT()", computeDPT(sce, root = root))
+        colors <- c(colors, "dpt_pseudotime")
+    }
+    draw(
+        "umap", plotEmbedding(
+            sce, colors, embedding = key, ncol = length(colors)
+        ), width = 6 * length(colors), height = 5
+    )
+    draw("paga", plotPAGA(sce))
+    sce
+}
+
 simulated <- function() {
     say("fatecast on simulated data: a root, branches, terminal fates\n")
     sce <- timed(
@@ -65,6 +87,7 @@ simulated <- function() {
         "buildNeighbors(n_neighbors = 30)",
         buildNeighbors(sce, n_neighbors = 30)
     )
+    sce <- embedded(sce, "cell_type", "root")
     fit <- timed(
         "castFates(kernel = \"velocity\")",
         castFates(sce, kernel = "velocity", cluster_key = "cell_type")
@@ -99,6 +122,10 @@ given <- function(file) {
     x <- timed("neighbour graph", buildNeighbors(
         x, n_neighbors = settings$n_neighbors, n_pcs = settings$n_pcs
     ))
+    if (!is.na(key)) {
+        x <- embedded(x, key, key = "fatecast_umap")
+        draw("umap-given", plotEmbedding(x, c(key, "leiden")), width = 12)
+    }
     fit <- timed("graph to drivers", castFates(
         x, cluster_key = if (!is.na(key)) key, n_states = states,
         terminal_states = if (!is.null(terminal)) terminal[nzchar(terminal)]

@@ -41,6 +41,7 @@ compareReference <- function(sce, reference, n_threads = 2) {
     given <- withReferenceGraph(sce, reference)
     rows <- c(
         compareKernels(given, reference, n_threads),
+        compareEmbeddings(given, reference, n_threads),
         compareChain(given, reference, n_threads),
         compareGraph(sce, reference, n_threads)
     )
@@ -81,6 +82,32 @@ compareKernels <- function(sce, reference, n_threads) {
         "combined matrix" = c(largestDifference(
             matrix(0.8 * velocity + 0.2 * similar), peer[["combined_0.8v_0.2c"]]
         ), 1e-6)
+    )
+}
+
+# Columns of the diffusion map up to their sign; the peer keeps them in single
+# precision, from which its pseudotime follows.
+compareEmbeddings <- function(sce, reference, n_threads) {
+    sce <- fatecast:::.writeGraph(sce, "distances", reference$distances)
+    sce <- fatecast::computeDiffusionMap(
+        sce, n_comps = 15, which = "LM", n_threads = n_threads
+    )
+    map <- SingleCellExperiment::reducedDim(sce, "DiffMap")
+    peer <- reference$diffmap
+    signs <- sign(colSums(map * peer))
+    time <- fatecast::computeDPT(
+        sce, n_dcs = reference$settings$n_dcs,
+        root = reference$settings$dpt_root, key_added = "time",
+        n_threads = n_threads
+    )$time
+    groups <- "clusters"
+    coarse <- fatecast::computePAGA(sce, groups, n_threads = n_threads)
+    list(
+        "diffusion map" = c(max(abs(sweep(map, 2L, signs, "*") - peer)), 1e-4),
+        "diffusion pseudotime" = c(max(abs(time - sce$dpt_pseudotime)), 1e-4),
+        "PAGA connectivities" = c(max(abs(as.matrix(
+            fatecast::pagaConnectivities(coarse)
+        ) - reference$paga)), 1e-6)
     )
 }
 

@@ -2,7 +2,14 @@
 
 test_that("the example of the public face runs from data to drivers", {
     sce <- simulateDifferentiation(n_cells = 1000)
-    sce <- buildNeighbors(sce, n_neighbors = 30)
+    sce <- buildNeighbors(sce, n_neighbors = 30) |>
+        clusterLeiden(resolution = 0.8) |>
+        embedUMAP() |>
+        computeDPT(root = "root")
+    expect_true("leiden" %in% names(SummarizedExperiment::colData(sce)))
+    expect_s3_class(
+        plotEmbedding(sce, c("leiden", "dpt_pseudotime")), "ggplot"
+    )
 
     k <- 0.8 * VelocityKernel(sce) + 0.2 * ConnectivityKernel(sce)
     fit <- suppressWarnings(

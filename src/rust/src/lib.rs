@@ -5,24 +5,31 @@
 
 mod boundary;
 mod chain;
+mod cluster;
 mod convert;
 mod embed;
 mod graph;
 mod job;
 mod kernel;
 mod lineage;
+mod options;
 mod selftest;
 mod simulate;
+mod trajectory;
+mod umap;
 
 use extendr_api::prelude::*;
 
 extendr_module! {
     mod fatecast;
     use chain;
+    use cluster;
     use embed;
     use graph;
     use kernel;
     use lineage;
     use selftest;
     use simulate;
+    use trajectory;
+    use umap;
 }

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod chain;
+pub mod cluster;
 pub mod embed;
 pub mod error;
 pub mod exec;
