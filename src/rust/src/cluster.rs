@@ -169,7 +169,6 @@ fn rs_cluster_profile(
             linear_bisection: o.flag("linear_bisection")?,
             number_iterations: o.number("number_iterations")? as i64,
             node_sizes: counts(&node_sizes),
-            ..ProfileOptions::default()
         };
         let graph = SparseArg::new(&graph)?;
         let slots = graph.slots()?;

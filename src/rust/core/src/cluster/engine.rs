@@ -45,7 +45,7 @@ enum Next<M> {
     Done(Vec<u32>, usize),
     /// To an aggregate, by this map, starting with these communities.
     Aggregate {
-        level: Level<f64, M>,
+        level: Box<Level<f64, M>>,
         part: Vec<u32>,
         of: Vec<u32>,
     },
@@ -99,7 +99,7 @@ impl<'a, O: Objective> Engine<'a, O> {
                 *labels = of;
                 return Ok(self.outcome(quality, count));
             }
-            Next::Aggregate { level, part, of } => (level, part, of),
+            Next::Aggregate { level, part, of } => (*level, part, of),
         };
         if let Some(trail) = &mut trail {
             trail.push(map.clone());
@@ -128,7 +128,7 @@ impl<'a, O: Objective> Engine<'a, O> {
                     level, of: next, ..
                 } => {
                     self.memory
-                        .give(depth, std::mem::replace(&mut coarse, level));
+                        .give(depth, std::mem::replace(&mut coarse, *level));
                     of = next;
                 }
             }
@@ -187,6 +187,7 @@ impl<'a, O: Objective> Engine<'a, O> {
             &mut self.memory,
             self.depth,
         )?;
+        let level = Box::new(level);
         Ok(Next::Aggregate { level, part, of })
     }
 

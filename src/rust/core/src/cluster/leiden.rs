@@ -190,6 +190,10 @@ fn check<'a>(graph: &Csr, options: &'a LeidenOptions) -> Result<Setup<'a>> {
 
 pub(super) fn plan(network: &Network, options: &LeidenOptions, refine: bool) -> Plan {
     let max = options.max_comm_size;
+    // Communities may then gain from cells they have no edge to.
+    let attracts_strangers = network.has_negative
+        || options.consider_all
+        || (options.quality.takes_resolution() && options.resolution < 0.0);
     Plan {
         rules: Rules {
             max_size: if max > 0 { max } else { u64::MAX },
@@ -200,10 +204,7 @@ pub(super) fn plan(network: &Network, options: &LeidenOptions, refine: bool) -> 
         pair_scale: network.pair_scale,
         refine,
         temperature: options.theta * network.mean_weight,
-        split: refine
-            && !network.has_negative
-            && !options.consider_all
-            && !(options.quality.takes_resolution() && options.resolution < 0.0),
+        split: refine && !attracts_strangers,
         visits: u64::MAX,
     }
 }

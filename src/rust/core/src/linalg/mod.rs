@@ -12,9 +12,9 @@ pub(crate) mod lanczos_dense;
 mod lanczos_filter;
 mod lanczos_panel;
 mod lanczos_search;
-mod lanczos_vectors;
 #[cfg(test)]
 mod lanczos_tests;
+mod lanczos_vectors;
 pub mod partial_schur;
 pub mod precond;
 pub mod reorder;

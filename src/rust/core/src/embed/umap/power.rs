@@ -27,7 +27,7 @@ const LOG2: [f32; 9] = [
 /// `2^f` for f in [-1/2, 1/2], relative error below 2e-9.
 const EXP2: [f32; 7] = [
     1.0,
-    0.693_147_2,
+    std::f32::consts::LN_2,
     0.240_226_47,
     0.055_503_29,
     0.009_618_489,

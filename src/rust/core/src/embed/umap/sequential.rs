@@ -122,12 +122,14 @@ pub fn sequential<const D: usize>(
                 let spread = pull.spread[i] + pull.spread[j];
                 pull.factor(&curve, d2, share, spread, pull.mass[i] + pull.mass[j])
             });
-            for d in 0..D {
-                let apart = y[i][d] - y[j][d];
+            let (mut at, mut other) = (y[i], y[j]);
+            for (at, other) in at.iter_mut().zip(&mut other) {
+                let apart = *at - *other;
                 let delta = (clip(g * apart) + clip(h * apart)) * rate;
-                y[i][d] += delta;
-                y[j][d] -= delta;
+                *at += delta;
+                *other -= delta;
             }
+            (y[i], y[j]) = (at, other);
             let mut draw = Stream::new(settings.seed, NEGATIVES, t as u64, e as u64);
             for _ in 0..count {
                 let r = draw.below(n);
@@ -136,9 +138,9 @@ pub fn sequential<const D: usize>(
                     continue;
                 }
                 let g = curve.repulsion(d2);
-                for d in 0..D {
-                    let delta = clip(g * (y[i][d] - y[r][d])) * rate;
-                    y[i][d] += delta;
+                let other = y[r];
+                for (at, other) in y[i].iter_mut().zip(other) {
+                    *at += clip(g * (*at - other)) * rate;
                 }
             }
         }

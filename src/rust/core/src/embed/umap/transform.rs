@@ -224,8 +224,8 @@ impl<const D: usize> Motion<'_, D> {
         let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
         let mut sum = [0.0f64; D];
         for (&j, &w) in near.iter().zip(weights) {
-            for d in 0..D {
-                sum[d] += f64::from(w) * f64::from(self.training[j as usize][d]);
+            for (sum, &y) in sum.iter_mut().zip(&self.training[j as usize]) {
+                *sum += f64::from(w) * f64::from(y);
             }
         }
         sum.map(|s| {
