@@ -1,7 +1,8 @@
 #' fatecast: cell fate from single-cell data
 #'
 #' From neighbours, clusters and layouts to a Markov chain, macrostates, fate
-#' probabilities and driver genes, on the object you already have (`SingleCellExperiment` or `Seurat`), with no Python.
+#' probabilities and driver genes, on the object you already have
+#' (`SingleCellExperiment` or `Seurat`), with no Python.
 #'
 #' @section The way through:
 #' 1. Data: [simulateDifferentiation()], or your own object; [computePCA()] if

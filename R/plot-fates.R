@@ -27,7 +27,8 @@
 #' @param mode "embedding" or "time".
 #' @param time_key numeric column of the cells for `mode = "time"`.
 #' @param basis name of an embedding; NULL takes the first that exists of UMAP,
-#'   LAYOUT, TSNE and PCA, else the first embedding of the object. The axes say which one it was.
+#'   LAYOUT, TSNE and PCA, else the first embedding of the object. The axes say
+#'   which one it was.
 #' @param color a column of the cells or a feature: on an embedding it is drawn
 #'   as a panel of its own before the others, against time it colours the
 #'   points. NULL for none.
