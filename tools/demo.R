@@ -70,7 +70,7 @@ embedded <- function(sce, groups, root = NULL, key = NULL) {
     }
     draw(
         "umap", plotEmbedding(
-            sce, colors, embedding = key, ncol = length(colors)
+            sce, colors, basis = key, ncol = length(colors)
         ), width = 6 * length(colors), height = 5
     )
     draw("paga", plotPAGA(sce))
