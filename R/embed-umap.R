@@ -31,7 +31,8 @@
 #' @param n_components Number of dimensions.
 #' @param maxiter Number of epochs; NULL means 500 up to 10,000 cells and 200
 #'   above (200 more for `"densmap"`). 0 returns the start.
-#' @param alpha Learning rate at the start; it falls to zero.
+#' @param alpha Learning rate at the start; it falls to zero. In parallel mode
+#'   it is the size of a step, so that values far above 1 make a wide picture.
 #' @param gamma Weight of the push.
 #' @param negative_sample_rate Random cells per use of an edge.
 #' @param init_pos Start: `"spectral"` (eigenvectors of the graph), `"random"`,

@@ -39,9 +39,9 @@ fn by_definition(
 ) -> f64 {
     let n = a.rows();
     let mut w = vec![vec![0.0; n]; n];
-    for i in 0..n {
+    for (i, line) in w.iter_mut().enumerate() {
         for (&j, &v) in row(a, i).0.iter().zip(row(a, i).1) {
-            w[i][j as usize] = if kind == Quality::Significance && v != 0.0 {
+            line[j as usize] = if kind == Quality::Significance && v != 0.0 {
                 1.0
             } else {
                 v

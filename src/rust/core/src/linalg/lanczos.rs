@@ -114,19 +114,19 @@ where
             let rough = EigenOptions {
                 wanted: 1,
                 // Roughly where the lower end is decides whether it counts.
-                tolerance: options.tolerance.max(0.02 * least.abs()),
+                tolerance: options.tolerance.max(0.1 * least.abs()),
                 ..*options
             };
             let lowest = search(exec, matrix, -1.0, known, &rough)?;
             let bound = lowest.values[0] + 3.0 * lowest.residuals[0];
-            let spent = upper.products + lowest.products;
-            let mut both = if bound < least {
-                upper
-            } else {
+            let mut spent = upper.products + lowest.products;
+            let mut both = upper;
+            if bound >= least {
                 let lower = search(exec, matrix, -1.0, known, options)?;
-                by_magnitude(upper, lower, options.wanted)
-            };
-            both.products += spent;
+                spent += lower.products;
+                both = by_magnitude(both, lower, options.wanted);
+            }
+            both.products = spent;
             both
         }
     };
@@ -245,7 +245,7 @@ fn by_magnitude(upper: Found, lower: Found, wanted: usize) -> Found {
             .map(|&i| std::mem::take(&mut vectors[i]))
             .collect(),
         residuals: order.iter().map(|&i| residuals[i]).collect(),
-        products: lower.products,
+        products: 0,
     }
 }
 

@@ -26,12 +26,10 @@ use nalgebra::DMatrix;
 
 /// Highest degree of a filter.
 const DEGREE: f64 = 24.0;
-/// Steps of the first stage, which has no filter.
+/// Steps after which a filter is looked for first: both ends of the spectrum show.
 const FIRST: usize = 8;
-/// A filter is replaced when the new one has a degree larger by this factor, in a
-/// full basis and before.
+/// A filter is replaced when the new one has a degree larger by this factor.
 const STRONGER: f64 = 1.4;
-const MUCH_STRONGER: f64 = 2.0;
 /// Room left below the lowest approximation.
 const MARGIN: f64 = 0.02;
 /// Values closer together than this may not be told apart by the search.
@@ -101,7 +99,7 @@ where
     }
     let mut s = Search::new(exec, matrix, sign, known, *options)?;
     exec.control().begin(options.wanted);
-    // Steps until results are looked at: the first stage, or the length of a probe.
+    // Steps until a probe has shown what it can.
     let (mut told, mut probing) = (0, 0usize);
     let mut before: Option<Vec<f64>> = None;
     loop {
@@ -290,16 +288,11 @@ impl<'a, N: Copy + Into<f64> + Send + Sync> Search<'a, N> {
     /// basis is full.
     fn make_room(&mut self, exec: &Exec, probing: bool) -> Result<()> {
         let full = self.m + K > self.limit;
-        // The first look comes when the lower end of the spectrum shows too.
-        let early = match self.filter.degree {
-            1 => FIRST * K,
-            _ => self.options.wanted + 3 * K,
-        };
-        if !probing && (full || self.m >= early) {
-            let least = if full { STRONGER } else { MUCH_STRONGER };
+        let first_look = self.filter.degree == 1 && self.m == FIRST * K;
+        if !probing && (full || first_look) {
+            let least = STRONGER * self.filter.degree as f64;
             let better = self.better_filter();
-            let due = |f: &Filter| f.degree as f64 >= least * self.filter.degree as f64;
-            if let Some(better) = better.filter(due) {
+            if let Some(better) = better.filter(|f| f.degree as f64 >= least) {
                 return self.change_filter(exec, better);
             }
         }
