@@ -121,9 +121,9 @@ fn batches_add_up_the_forces() {
                         }
                     }
                 }
-                for d in 0..2 {
-                    let found = f64::from(batch.total[k][d]);
-                    assert!((found - sum[d]).abs() < 1e-4 * (1.0 + sum[d].abs()));
+                for (found, sum) in batch.total[k].iter().zip(sum) {
+                    let found = f64::from(*found);
+                    assert!((found - sum).abs() < 1e-4 * (1.0 + sum.abs()));
                 }
             }
         }

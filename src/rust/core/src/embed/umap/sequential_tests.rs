@@ -37,7 +37,7 @@ fn literal(graph: &Csr, y: &mut Array2<f64>, epochs: usize, a: f64, b: f64, alph
     let mut next: Vec<f64> = list.iter().map(|e| e.2).collect();
     let mut next_negative: Vec<f64> = list.iter().map(|e| e.2 / 5.0).collect();
     let mut rate = alpha;
-    let four = |v: f64| v.max(-4.0).min(4.0);
+    let four = |v: f64| v.clamp(-4.0, 4.0);
     for t in 0..epochs {
         let now = t as f64;
         for (e, &(i, j, period)) in list.iter().enumerate() {
