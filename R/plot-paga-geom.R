@@ -2,6 +2,9 @@
 # it, and pies. Like any other point they are sized in points, so they keep
 # their shape whatever the size of the panel.
 
+#' @importFrom grid gpar grobTree
+NULL
+
 # Diameter of a node in points: area 2000 / (sqrt(G) + 10), times the number of
 # cells over the median number to the given power.
 .nodeDiameter <- function(n_cells, scale = 1, power = 0.5) {
