@@ -57,7 +57,7 @@ setMethod(".cellNames", "ANY", function(x) {
     .checkContainer(x)
     names <- rownames(x)
     if (is.null(names)) {
-        return(paste0("cell", seq_len(nrow(x))))
+        return(paste0("cell", seq_len(nrow(x)), recycle0 = TRUE))
     }
     .validNames(names, nrow(x), "cell", "rownames(x)")
 })
