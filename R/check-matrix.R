@@ -74,18 +74,19 @@
         )
     }
     m <- .asGeneral(m, what, call)
-    bad <- !is.finite(m@x) | m@x < 0
-    if (any(bad)) {
-        cells <- .rowLabels(m, unique(m@i[bad]) + 1L)
+    faults <- .unwrap(rs_graph_faults(.slots(m)), call = call)
+    if (faults$edges > 0) {
+        cells <- .rowLabels(m, faults$cells)
         .abort(
             "range", paste0(
-                what, " has ", .count(sum(bad), "negative or non-finite edge"),
+                what, " has ",
+                .count(faults$edges, "negative or non-finite edge"),
                 ", in cells ", .someNames(cells), "."
             ),
-            cells = cells, n_edges = sum(bad), call = call
+            cells = cells, n_edges = as.integer(faults$edges), call = call
         )
     }
-    empty <- which(tabulate(m@i[m@x > 0] + 1L, nrow(m)) == 0L)
+    empty <- faults$isolated
     if (!isolated && length(empty)) {
         cells <- .rowLabels(m, empty)
         .abort(

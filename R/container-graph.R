@@ -74,23 +74,10 @@
 
 # The graph of pairs in any order; of repeated pairs the last one counts, and
 # zeros that are stored stay.
-.pairsGraph <- function(from, to, x, cells) {
-    n <- length(cells)
-    # Doubles: n^2 exceeds the largest integer from 46341 cells on.
-    place <- (from - 1) * n + to
-    if (is.unsorted(place, strictly = TRUE)) {
-        sorted <- order(place, method = "radix")
-        keep <- sorted[!duplicated(place[sorted], fromLast = TRUE)]
-        from <- from[keep]
-        to <- to[keep]
-        x <- x[keep]
-    }
-    by_row <- methods::new(
-        "dgCMatrix",
-        i = as.integer(to) - 1L,
-        p = c(0L, cumsum(tabulate(from, n))), x = as.double(x), Dim = c(n, n)
-    )
-    .nameBoth(t(by_row), cells)
+.pairsGraph <- function(from, to, x, cells, call = rlang::caller_env()) {
+    .fromSlots(.unwrap(rs_graph_pairs(
+        length(cells), as.integer(from), as.integer(to), as.double(x)
+    ), call = call), cells)
 }
 
 # A graph of distances as neighbour lists, nearest first.

@@ -34,11 +34,17 @@ rs_graph_asymmetry <- function(graph, n_threads, progress) .Call(wrap__rs_graph_
 
 rs_graph_distances <- function(graph, n_neighbors, method, n_threads, progress) .Call(wrap__rs_graph_distances, graph, n_neighbors, method, n_threads, progress)
 
+rs_graph_faults <- function(graph) .Call(wrap__rs_graph_faults, graph)
+
 rs_graph_neighbors <- function(x, n, d, n_neighbors, metric, p, method, knn, search, seed, sample, n_threads, progress) .Call(wrap__rs_graph_neighbors, x, n, d, n_neighbors, metric, p, method, knn, search, seed, sample, n_threads, progress)
+
+rs_graph_pairs <- function(n, from, to, x) .Call(wrap__rs_graph_pairs, n, from, to, x)
 
 rs_graph_ready <- function(indices, distances, n, columns, n_neighbors, method, n_threads, progress) .Call(wrap__rs_graph_ready, indices, distances, n, columns, n_neighbors, method, n_threads, progress)
 
 rs_graph_components <- function(graph) .Call(wrap__rs_graph_components, graph)
+
+rs_kernel_check <- function(matrix, n_threads, progress) .Call(wrap__rs_kernel_check, matrix, n_threads, progress)
 
 rs_kernel_normalize <- function(matrix, n_threads, progress) .Call(wrap__rs_kernel_normalize, matrix, n_threads, progress)
 
@@ -50,7 +56,7 @@ rs_kernel_velocity <- function(graph, x, v, features, similarity, softmax_scale,
 
 rs_kernel_sum <- function(matrices, weights, n_threads, progress) .Call(wrap__rs_kernel_sum, matrices, weights, n_threads, progress)
 
-rs_kernel_product <- function(matrices, weights, n_threads, progress) .Call(wrap__rs_kernel_product, matrices, weights, n_threads, progress)
+rs_kernel_product <- function(matrices, scaled, n_threads, progress) .Call(wrap__rs_kernel_product, matrices, scaled, n_threads, progress)
 
 rs_lineage_moments <- function(matrix, p, lineages, state, n_threads, progress) .Call(wrap__rs_lineage_moments, matrix, p, lineages, state, n_threads, progress)
 

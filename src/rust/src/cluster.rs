@@ -1,13 +1,13 @@
 //! Clusters of a graph.
 
 use crate::boundary::{guard, malformed};
-use crate::convert::SparseArg;
+use crate::convert::{flags, SparseArg};
 use crate::job;
 use crate::options::Options;
 use extendr_api::prelude::*;
 use fatecast_core::cluster::{
-    leiden, louvain, modularity, resolution_profile, Clustering, LeidenOptions, LouvainOptions,
-    ProfileOptions, Quality,
+    leiden, louvain, modularity, resolution_profile, Clustering, LeidenOptions, ProfileOptions,
+    Quality,
 };
 use fatecast_core::Result;
 
@@ -30,11 +30,33 @@ fn counts(values: &Robj) -> Option<Vec<u32>> {
         .map(|v| v.iter().map(|&v| v.max(0) as u32).collect())
 }
 
-/// Logical values of R, or NULL.
-fn flags(values: &Robj) -> Option<Vec<bool>> {
-    values
-        .as_logical_slice()
-        .map(|v| v.iter().map(|v| v.is_true()).collect())
+/// Settings of a clustering; what an algorithm has no use for may be missing.
+fn leiden_options(
+    options: &List,
+    initial: &Robj,
+    node_sizes: &Robj,
+    fixed: &Robj,
+) -> Result<LeidenOptions> {
+    let o = Options::new(options);
+    let usual = LeidenOptions::default();
+    let iterations = o.maybe("n_iterations")?.map(|n| n as i64);
+    let least = o.maybe("min_comm_size")?.map(|n| n as u64);
+    let starts = o.maybe("n_starts")?.map(|n| n as usize);
+    Ok(LeidenOptions {
+        quality: quality(o.text("quality")?)?,
+        resolution: o.number("resolution")?,
+        directed: o.flag("directed")?,
+        n_iterations: iterations.unwrap_or(usual.n_iterations),
+        seed: o.seed()?,
+        n_starts: starts.unwrap_or(usual.n_starts),
+        theta: o.maybe("theta")?.unwrap_or(usual.theta),
+        initial: counts(initial),
+        node_sizes: counts(node_sizes),
+        fixed: flags(fixed),
+        max_comm_size: o.number("max_comm_size")? as u64,
+        min_comm_size: least.unwrap_or(usual.min_comm_size),
+        ..usual
+    })
 }
 
 fn codes(labels: &[u32]) -> Vec<i32> {
@@ -66,22 +88,7 @@ fn rs_cluster_leiden(
     progress: Robj,
 ) -> Robj {
     guard(|| {
-        let o = Options::new(&options);
-        let options = LeidenOptions {
-            quality: quality(o.text("quality")?)?,
-            resolution: o.number("resolution")?,
-            directed: o.flag("directed")?,
-            n_iterations: o.number("n_iterations")? as i64,
-            seed: o.seed()?,
-            n_starts: o.count("n_starts")?,
-            theta: o.number("theta")?,
-            initial: counts(&initial),
-            node_sizes: counts(&node_sizes),
-            fixed: flags(&fixed),
-            max_comm_size: o.number("max_comm_size")? as u64,
-            min_comm_size: o.number("min_comm_size")? as u64,
-            ..LeidenOptions::default()
-        };
+        let options = leiden_options(&options, &initial, &node_sizes, &fixed)?;
         let graph = SparseArg::new(&graph)?;
         let slots = graph.slots()?;
         let out = job::run(n_threads, &progress, move |exec| {
@@ -103,18 +110,7 @@ fn rs_cluster_louvain(
     progress: Robj,
 ) -> Robj {
     guard(|| {
-        let o = Options::new(&options);
-        let options = LouvainOptions {
-            quality: quality(o.text("quality")?)?,
-            resolution: o.number("resolution")?,
-            directed: o.flag("directed")?,
-            seed: o.seed()?,
-            initial: counts(&initial),
-            node_sizes: counts(&node_sizes),
-            fixed: flags(&fixed),
-            max_comm_size: o.number("max_comm_size")? as u64,
-            ..LouvainOptions::default()
-        };
+        let options = leiden_options(&options, &initial, &node_sizes, &fixed)?;
         let graph = SparseArg::new(&graph)?;
         let slots = graph.slots()?;
         let out = job::run(n_threads, &progress, move |exec| {

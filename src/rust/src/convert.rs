@@ -4,6 +4,7 @@
 use crate::boundary::malformed;
 use extendr_api::prelude::*;
 use fatecast_core::exec::Exec;
+use fatecast_core::graph::edges::{self, Faults};
 use fatecast_core::sparse::csr::{self, CscSlots, Csr};
 use fatecast_core::Result;
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
@@ -60,6 +61,11 @@ impl Slots<'_> {
     /// features without moving an entry.
     pub fn columns_as_rows(&self) -> Result<Csr> {
         csr::rows_are_columns(self.shape, self.p, self.i, self.x)
+    }
+
+    /// What keeps the matrix, as a graph, from carrying a walk.
+    pub fn faults(&self) -> Result<Faults> {
+        edges::faults(self.shape.0, self.i, self.x)
     }
 }
 
@@ -121,6 +127,45 @@ pub fn sparse_list(slots: CscSlots, shape: (usize, usize)) -> Robj {
     .into()
 }
 
+/// Slots of a sparse matrix in R's own memory, to be filled in place.
+pub struct SparseSpace {
+    p: Robj,
+    i: Robj,
+    x: Robj,
+}
+
+impl SparseSpace {
+    /// Room for `entries` entries in `columns` columns.
+    pub fn new(columns: usize, entries: usize) -> SparseSpace {
+        SparseSpace {
+            p: Integers::new(columns + 1).into(),
+            i: Integers::new(entries).into(),
+            x: Doubles::new(entries).into(),
+        }
+    }
+
+    /// The vectors `p`, `i` and `x`.
+    pub fn slices(&mut self) -> Result<(&mut [i32], &mut [i32], &mut [f64])> {
+        let lost = || malformed("of sparse slots");
+        Ok((
+            self.p.as_integer_slice_mut().ok_or_else(lost)?,
+            self.i.as_integer_slice_mut().ok_or_else(lost)?,
+            self.x.as_real_slice_mut().ok_or_else(lost)?,
+        ))
+    }
+
+    /// Slots for R, of the first `kept` entries.
+    pub fn list(mut self, kept: usize, shape: (usize, usize)) -> Result<Robj> {
+        let (_, i, x) = self.slices()?;
+        if kept < i.len() {
+            let (i, x) = (r!(&i[..kept]), r!(&x[..kept]));
+            (self.i, self.x) = (i, x);
+        }
+        let dim = vec![shape.0 as i32, shape.1 as i32];
+        Ok(list!(p = self.p, i = self.i, x = self.x, dim = dim).into())
+    }
+}
+
 /// An R matrix as it lies in memory, by columns.
 pub fn dense(x: &[f64], nrow: i32, ncol: i32) -> Result<ArrayView2<'_, f64>> {
     let shape = (nrow.max(0) as usize, ncol.max(0) as usize);
@@ -142,6 +187,12 @@ pub fn by_columns(m: &Array2<f64>) -> Vec<f64> {
 /// Positions for R: 1-based.
 pub fn positions(indices: &[usize]) -> Vec<f64> {
     indices.iter().map(|&i| i as f64 + 1.0).collect()
+}
+
+/// A logical vector, or nothing for NULL; NA counts as FALSE.
+pub fn flags(values: &Robj) -> Option<Vec<bool>> {
+    let values = values.as_logical_slice()?;
+    Some(values.iter().map(|v| v.is_true()).collect())
 }
 
 /// A value, or NULL.

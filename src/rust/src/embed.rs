@@ -97,13 +97,8 @@ fn quality_options(settings: &List) -> Result<QualityOptions<'static>> {
         triplets: settings.count("triplets")?,
         pairs: settings.count("pairs")?,
         groups: None,
-        metric: match settings.text("metric")? {
-            "euclidean" => Metric::Euclidean,
-            "cosine" => Metric::Cosine,
-            "correlation" => Metric::Correlation,
-            "manhattan" => Metric::Manhattan,
-            _ => return Err(malformed("metric")),
-        },
+        // The power is Minkowski's, which is not among the choices.
+        metric: Metric::from_name(settings.text("metric")?, 2.0)?,
         seed: settings.seed()?,
     })
 }

@@ -1,11 +1,12 @@
 //! Neighbour graphs.
 
 use crate::boundary::{guard, malformed};
-use crate::convert::{dense, or_null, sparse_list, SparseArg};
+use crate::convert::{dense, or_null, positions, sparse_list, SparseArg, SparseSpace};
 use crate::job;
 use extendr_api::prelude::*;
 use fatecast_core::exec::Exec;
 use fatecast_core::graph::components::components;
+use fatecast_core::graph::edges::from_pairs;
 use fatecast_core::graph::fuzzy::{fuzzy_connectivities, FuzzyOptions};
 use fatecast_core::graph::gauss::{gauss_connectivities, gauss_dense};
 use fatecast_core::graph::ready::{from_arrays, from_distances};
@@ -175,8 +176,34 @@ fn rs_graph_distances(
 fn rs_graph_components(graph: List) -> Robj {
     guard(|| {
         let graph = SparseArg::new(&graph)?;
-        let m = graph.slots()?.by_rows(&Exec::serial())?;
+        let m = graph.slots()?.columns_as_rows()?;
         Ok((components(&m).1 as f64).into())
+    })
+}
+
+/// The slots of the graph of pairs of cells, counted from one.
+#[extendr]
+fn rs_graph_pairs(n: i32, from: &[i32], to: &[i32], x: &[f64]) -> Robj {
+    guard(|| {
+        let n = n.max(0) as usize;
+        let mut space = SparseSpace::new(n, from.len());
+        let (p, rows, values) = space.slices()?;
+        let kept = from_pairs((n, from, to, x), p, rows, values)?;
+        space.list(kept, (n, n))
+    })
+}
+
+/// What keeps a graph from carrying a walk: `list(edges, cells, isolated)`.
+#[extendr]
+fn rs_graph_faults(graph: List) -> Robj {
+    guard(|| {
+        let found = SparseArg::new(&graph)?.slots()?.faults()?;
+        Ok(list!(
+            edges = found.bad_edges as f64,
+            cells = positions(&found.bad_cells),
+            isolated = positions(&found.isolated)
+        )
+        .into())
     })
 }
 
@@ -198,7 +225,9 @@ extendr_module! {
     mod graph;
     fn rs_graph_asymmetry;
     fn rs_graph_distances;
+    fn rs_graph_faults;
     fn rs_graph_neighbors;
+    fn rs_graph_pairs;
     fn rs_graph_ready;
     fn rs_graph_components;
 }

@@ -1,7 +1,7 @@
 //! Graphs of groups, their layout, and pseudotime.
 
 use crate::boundary::{guard, malformed};
-use crate::convert::{by_columns, dense, or_null, positions, sparse_list, Slots, SparseArg};
+use crate::convert::{by_columns, dense, flags, or_null, positions, sparse_list, Slots, SparseArg};
 use crate::job;
 use crate::options::Options;
 use extendr_api::prelude::*;
@@ -192,9 +192,7 @@ fn rs_dpt_root(
             "max" => End::Max,
             _ => return Err(malformed("end")),
         };
-        let cluster: Option<Vec<bool>> = cluster
-            .as_logical_slice()
-            .map(|c| c.iter().map(|c| c.is_true()).collect());
+        let cluster = flags(&cluster);
         let root = job::run(n_threads, &progress, move |exec| {
             let map = Map::new(exec, slots)?;
             let spectrum = map.spectrum(values, &vectors);

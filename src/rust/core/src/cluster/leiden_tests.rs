@@ -170,7 +170,7 @@ fn the_same_bits_on_any_number_of_threads() {
     }
     same_bits(|threads| {
         let exec = Exec::with_threads(threads).unwrap();
-        louvain(&exec, &graph, &LouvainOptions::default()).unwrap()
+        louvain(&exec, &graph, &LeidenOptions::default()).unwrap()
     });
 }
 
@@ -314,10 +314,10 @@ fn louvain_finds_cliques_and_nearly_the_best_of_the_karate_club() {
     let graph = fixtures::cliques(12, 6, 1.0);
     let want: Vec<u32> = (0..72).map(|i| i / 6).collect();
     for q in ALL {
-        let options = LouvainOptions {
+        let options = LeidenOptions {
             quality: q,
             resolution: typical(q),
-            ..LouvainOptions::default()
+            ..LeidenOptions::default()
         };
         assert_eq!(
             louvain(&exec, &graph, &options).unwrap().labels,
@@ -325,9 +325,9 @@ fn louvain_finds_cliques_and_nearly_the_best_of_the_karate_club() {
             "{q:?}"
         );
     }
-    let options = LouvainOptions {
+    let options = LeidenOptions {
         n_starts: 30,
-        ..LouvainOptions::default()
+        ..LeidenOptions::default()
     };
     let c = louvain(&exec, &fixtures::karate(), &options).unwrap();
     assert!((c.modularity - 0.41979).abs() < 5e-6, "{}", c.modularity);

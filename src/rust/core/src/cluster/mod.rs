@@ -25,7 +25,7 @@ mod setup;
 mod starts;
 
 pub use leiden::{leiden, Clustering, LeidenOptions, MOST_ITERATIONS};
-pub use louvain::{louvain, LouvainOptions};
+pub use louvain::louvain;
 pub use profile::{resolution_profile, ProfileOptions, ProfilePoint};
 pub use quality::{modularity, quality, Quality};
 

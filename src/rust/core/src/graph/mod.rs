@@ -8,6 +8,7 @@ mod block;
 mod brute;
 pub mod components;
 mod descent;
+pub mod edges;
 mod forest;
 pub mod fuzzy;
 pub mod gauss;
