@@ -97,7 +97,6 @@ computeDiffusionMap <- function(x, n_comps = 15, neighbors_key = NULL,
     graph <- .checkGraph(found$matrix)
     n_comps <- .usableEigenvectors(n_comps, nrow(graph))
     job <- .job(n_threads, show_progress_bar, "Diffusion map")
-    .requireSymmetric(graph, job)
     out <- .native(
         job, rs_embed_diffusion, .slots(graph), n_comps, which, seed,
         cell_names = rownames(graph)

@@ -116,7 +116,6 @@ embedUMAP <- function(x, min_dist = 0.5, spread = 1, n_components = 2,
     start <- .umapStart(x, init_pos, settings$n_components, found, paga_key)
     distances <- .umapDistances(x, neighbors_key, method)
     job <- .job(n_threads, show_progress_bar, "UMAP")
-    .requireSymmetric(graph, job)
     out <- .native(
         job, rs_embed_umap, .slots(graph), start$data, distances,
         start$native, settings, cell_names = rownames(graph)

@@ -96,20 +96,3 @@ NULL
     columns <- if (is.null(p$n_pcs)) ncol(m) else min(p$n_pcs, ncol(m))
     m[, seq_len(columns), drop = FALSE]
 }
-
-# Refuses a graph whose two directions differ.
-.requireSymmetric <- function(graph, job, what = "The graph") {
-    off <- .native(
-        job, rs_graph_asymmetry, .slots(graph), cell_names = rownames(graph)
-    )
-    if (off > 1e-6 * max(1, sqrt(sum(graph@x^2)))) {
-        .abort(
-            "range", paste0(
-                what, " is not symmetric (the two directions differ by ",
-                format(off, digits = 2), " in norm)."
-            ), "Use the connectivities that buildNeighbors() stores.",
-            asymmetry = off, call = job$call
-        )
-    }
-    graph
-}

@@ -155,6 +155,13 @@ pub fn diffusion_map(exec: &Exec, conn: &Csr, options: &DiffusionOptions) -> Res
 
 fn check(exec: &Exec, conn: &Csr, options: &DiffusionOptions) -> Result<()> {
     let n = conn.rows();
+    if conn.cols() != n {
+        return Err(CoreError::Shape {
+            what: "the graph".into(),
+            expected: n,
+            found: conn.cols(),
+        });
+    }
     if options.n_comps < 3 {
         return Err(CoreError::Range {
             what: "n_comps".into(),
@@ -162,7 +169,6 @@ fn check(exec: &Exec, conn: &Csr, options: &DiffusionOptions) -> Result<()> {
             allowed: "at least 3".into(),
         });
     }
-    let asymmetry = ops::asymmetry(exec, conn)?;
     let bad = |i: &usize| row(conn, *i).1.iter().any(|v| !v.is_finite());
     let cells: Vec<usize> = (0..n).filter(bad).collect();
     if !cells.is_empty() {
@@ -180,13 +186,7 @@ fn check(exec: &Exec, conn: &Csr, options: &DiffusionOptions) -> Result<()> {
             cells: (0..n).filter(below).take(SHOWN).collect(),
         });
     }
-    let norm = conn.data().iter().map(|v| v * v).sum::<f64>().sqrt();
-    if asymmetry > SYMMETRY * norm {
-        return Err(CoreError::NotSymmetric {
-            what: "the graph".into(),
-            difference: asymmetry / norm,
-        });
-    }
+    ops::require_symmetric(exec, conn, "the graph", SYMMETRY)?;
     let none = |i: &usize| row(conn, *i).1.iter().all(|&v| v == 0.0);
     let isolated: Vec<usize> = (0..n).filter(none).collect();
     if isolated.is_empty() {
@@ -199,7 +199,7 @@ fn check(exec: &Exec, conn: &Csr, options: &DiffusionOptions) -> Result<()> {
 }
 
 /// `1 / (q z)`, which scales K to `T_sym` from both sides, and z.
-fn density_scale(exec: &Exec, conn: &Csr) -> Result<(Vec<f64>, Vec<f64>)> {
+pub(super) fn density_scale(exec: &Exec, conn: &Csr) -> Result<(Vec<f64>, Vec<f64>)> {
     let n = conn.rows();
     // The graph is symmetric, so row sums are column sums.
     let mut scale = ops::row_sums(exec, conn)?;

@@ -16,16 +16,21 @@
 //! root of its stationary distribution, they become the right eigenvectors of the
 //! row-stochastic walk, the textbook diffusion map ([`Basis::Right`]).
 
+use super::diffusion::density_scale;
 use crate::error::{try_filled, CoreError, Result, SHOWN};
 use crate::exec::{Exec, CHUNK};
 use crate::sparse::csr::Csr;
-use crate::sparse::ops::{mat_vec, row_sums};
+use crate::sparse::ops::{mat_vec, require_symmetric, row_sums};
 use ndarray::ArrayView2;
 
 /// Eigenvalues from here on count as one, where `lambda / (1 - lambda)` loses sense.
 const STEADY: f64 = 0.9994;
 /// Distances below this share of the largest coordinate are rounding errors.
 const NOISE: f64 = 1e-8;
+/// What graphs that went through single precision may differ by from their transpose,
+/// as a share of their norm.
+const SYMMETRY: f64 = 1e-6;
+
 /// Which eigenvectors measure distances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Basis {
@@ -83,7 +88,8 @@ impl Spectrum<'_> {
 /// the connectivities, `z_i = sqrt(sum_j K_ij / (q_i q_j))`. O(edges).
 ///
 /// # Errors
-/// `disconnected` for cells without a neighbour, `shape`, `interrupted`.
+/// `disconnected` for cells without a neighbour, `shape`, `range` (not symmetric),
+/// `interrupted`.
 pub fn stationary_root(exec: &Exec, conn: &Csr) -> Result<Vec<f64>> {
     let n = conn.rows();
     if conn.cols() != n {
@@ -101,13 +107,8 @@ pub fn stationary_root(exec: &Exec, conn: &Csr) -> Result<Vec<f64>> {
             cells: cells.into_iter().take(SHOWN).collect(),
         });
     }
-    let inverse: Vec<f64> = q.iter().map(|q| 1.0 / q).collect();
-    let mut z = try_filled(n, 0.0, "the stationary distribution")?;
-    mat_vec(exec, conn, &inverse, &mut z)?;
-    for (z, inverse) in z.iter_mut().zip(&inverse) {
-        *z = (*z * inverse).sqrt();
-    }
-    Ok(z)
+    require_symmetric(exec, conn, "the graph", SYMMETRY)?;
+    Ok(density_scale(exec, conn)?.1)
 }
 
 /// Largest `|T psi - lambda psi| / |psi|` of the first `n_dcs` eigenpairs, where

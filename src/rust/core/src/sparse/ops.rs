@@ -1,7 +1,7 @@
 //! Row-parallel operations on sparse matrices, each row left to right.
 
-use super::csr::{from_rows, row, transpose, Csr};
-use crate::error::{CoreError, Result};
+use super::csr::{from_rows, row, row_range, transpose, Csr};
+use crate::error::{try_with_capacity, CoreError, Result};
 use crate::exec::Exec;
 use crate::simd;
 use ndarray::{Array2, ArrayView2};
@@ -179,6 +179,9 @@ pub fn asymmetry(exec: &Exec, m: &Csr) -> Result<f64> {
             found: m.cols(),
         });
     }
+    if is_symmetric(exec, m)? {
+        return Ok(0.0);
+    }
     let turned = transpose(exec, m)?;
     let parts = exec.map_chunks(m.rows(), ROWS, |range| {
         let mut sum = 0.0;
@@ -199,6 +202,59 @@ pub fn asymmetry(exec: &Exec, m: &Csr) -> Result<f64> {
         sum
     })?;
     Ok(parts.into_iter().sum::<f64>().sqrt())
+}
+
+/// Refuses a matrix, called `what`, that differs from its transpose by more than
+/// `tolerance` of its own norm. O(entries).
+///
+/// # Errors
+/// `range` (not symmetric), those of [`asymmetry`].
+pub fn require_symmetric(exec: &Exec, m: &Csr, what: &str, tolerance: f64) -> Result<()> {
+    let difference = asymmetry(exec, m)?;
+    let norm = m.data().iter().map(|v| v * v).sum::<f64>().sqrt();
+    if difference <= tolerance * norm {
+        return Ok(());
+    }
+    Err(CoreError::NotSymmetric {
+        what: what.into(),
+        difference: difference / norm,
+    })
+}
+
+/// Whether pattern and values of a square matrix equal those of its transpose. O(entries),
+/// without a transpose: row i is met in ascending order, so its entries right of the
+/// diagonal are the next ones left of it in their rows.
+fn is_symmetric(exec: &Exec, m: &Csr) -> Result<bool> {
+    let (indices, data) = (m.indices(), m.data());
+    let mut next = try_with_capacity(m.rows(), "the rows of a matrix")?;
+    next.extend((0..m.rows()).map(|i| row_range(m, i).start));
+    for i in 0..m.rows() {
+        if i % ROWS == 0 {
+            exec.check()?;
+        }
+        let range = row_range(m, i);
+        let right = next[i]..range.end;
+        // An entry left of the diagonal without its twin is still to come here.
+        if right
+            .clone()
+            .next()
+            .is_some_and(|e| (indices[e] as usize) < i)
+        {
+            return Ok(false);
+        }
+        for e in right {
+            let j = indices[e] as usize;
+            if j > i {
+                let twin = next[j];
+                let there = twin < row_range(m, j).end && indices[twin] as usize == i;
+                if !there || data[twin] != data[e] {
+                    return Ok(false);
+                }
+                next[j] += 1;
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// `f(m_ij, m_ji)` where either is stored, results that are zero left out. Symmetric
@@ -280,6 +336,35 @@ mod tests {
         let mut v = vec![0.0; 3];
         mat_vec(&exec, &m, &[1.0, 3.0, 5.0], &mut v).unwrap();
         assert_eq!(v, [11.0, 0.0, 13.0]);
+    }
+
+    #[test]
+    fn symmetric_matrices_are_recognised() {
+        let exec = Exec::serial();
+        let mut s = crate::rng::Stream::new(4, 0, 0, 0);
+        for n in [1usize, 2, 5, 30] {
+            let mut dense = ndarray::Array2::<f64>::zeros((n, n));
+            for _ in 0..2 * n {
+                let (i, j, v) = (s.below(n), s.below(n), s.uniform() + 0.1);
+                dense[(i, j)] = v;
+                dense[(j, i)] = v;
+            }
+            let build = |d: &ndarray::Array2<f64>| {
+                let entry = |(j, &v): (usize, &f64)| (v != 0.0).then_some((j as u32, v));
+                let rows = d.rows().into_iter();
+                let rows = rows.map(|r| r.iter().enumerate().filter_map(entry).collect());
+                crate::sparse::csr::from_rows(n, rows.collect()).unwrap()
+            };
+            assert!(is_symmetric(&exec, &build(&dense)).unwrap());
+            for _ in 0..20 {
+                let (i, j) = (s.below(n), s.below(n));
+                let mut other = dense.clone();
+                // Takes one away, adds one, or changes one.
+                other[(i, j)] = [0.0, 7.0, dense[(i, j)] + 1.0][s.below(3)];
+                let same = other == other.t();
+                assert_eq!(is_symmetric(&exec, &build(&other)).unwrap(), same);
+            }
+        }
     }
 
     #[test]

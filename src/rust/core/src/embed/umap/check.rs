@@ -2,10 +2,15 @@
 
 use super::UmapOptions;
 use crate::error::{CoreError, Result, SHOWN};
+use crate::exec::Exec;
 use crate::sparse::csr::{row, Csr};
+use crate::sparse::ops::require_symmetric;
 
 /// Largest number of coordinates.
 pub const MOST_COMPONENTS: usize = 64;
+/// What graphs that went through single precision may differ by from their transpose,
+/// as a share of their norm.
+const SYMMETRY: f64 = 1e-6;
 /// Most epochs: far beyond any use, and epochs are counted in 32 bits.
 const MOST_EPOCHS: usize = 1 << 30;
 
@@ -63,7 +68,7 @@ pub fn check_options(o: &UmapOptions) -> Result<()> {
     require(s > 0.0 && s.is_finite(), "dens_var_shift", s, "above 0")
 }
 
-pub fn check_graph(graph: &Csr) -> Result<()> {
+pub fn check_graph(exec: &Exec, graph: &Csr) -> Result<()> {
     let n = graph.rows();
     if graph.cols() != n || u32::try_from(n).is_err() {
         return Err(CoreError::Shape {
@@ -74,7 +79,7 @@ pub fn check_graph(graph: &Csr) -> Result<()> {
     }
     let good = |v: &f64| v.is_finite() && *v >= 0.0;
     if graph.data().iter().all(good) {
-        return Ok(());
+        return require_symmetric(exec, graph, "the graph", SYMMETRY);
     }
     let bad = |i: &usize| !row(graph, *i).1.iter().all(good);
     Err(CoreError::NotFinite {

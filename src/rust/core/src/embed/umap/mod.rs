@@ -196,7 +196,7 @@ pub fn umap(
     options: &UmapOptions,
 ) -> Result<Umap> {
     check_options(options)?;
-    check_graph(graph)?;
+    check_graph(exec, graph)?;
     let (a, b) = match (options.a, options.b) {
         (Some(a), Some(b)) => (a, b),
         _ => fit_curve(options.spread, options.min_dist)?,
