@@ -51,6 +51,27 @@ setGeneric("writeToObject", function(x, key = NULL, ...) {
     standardGeneric("writeToObject")
 }, signature = "x")
 
+#' @rdname writeToObject
+#' @export
+setGeneric("fromObject", function(object, key = NULL, ...) {
+    force(object)
+    standardGeneric("fromObject")
+}, signature = "object")
+
+#' @rdname kernels
+#' @export
+setGeneric("kernels", function(x, ...) {
+    force(x)
+    standardGeneric("kernels")
+})
+
+#' @rdname kernels
+#' @export
+setGeneric("isBackward", function(x, ...) {
+    force(x)
+    standardGeneric("isBackward")
+})
+
 #' @rdname container
 #' @export
 setGeneric("container", function(x, ...) {

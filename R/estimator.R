@@ -109,6 +109,13 @@ setMethod("transitionMatrix", "Estimator", function(x, ...) {
     x@kernel@matrix
 })
 
+#' @rdname kernels
+#' @export
+setMethod("isBackward", "Estimator", function(x, ...) {
+    .checkDots(...)
+    isBackward(x@kernel)
+})
+
 #' The object of a kernel or estimator, with the results
 #'
 #' @param x A kernel or an estimator.

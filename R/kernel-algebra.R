@@ -11,15 +11,18 @@
 #' `2 * k1 + 3 * k2` is `0.4 k1 + 0.6 k2` and a lone `10 * k` is `k`. Sums of
 #' weighted kernels are flat (`a + (b + c)` gives a third to each), brackets
 #' with a weight are kept (`1 * a + 1 * (b + c)` gives `b` a quarter). A product
-#' inside a sum counts like a kernel of weight one. Operands are never changed.
-#' All kernels must have the same cells in the same order; the container is the
-#' left one's, and a right operand that reads another object is evaluated first.
-#' Forward and backward kernels cannot be mixed. Everything else (`-`, `^`,
-#' scalars that are not positive, adding a number) is an error. Time and memory
-#' O(transitions of all operands).
+#' inside a sum counts like a kernel of weight one, rows scaled (with
+#' `compat = TRUE` its rows are not scaled before they are added to kernels with
+#' weights, as CellRank has it, which leaves it next to nothing). Operands are
+#' never changed. All kernels must have the same cells in the same order; the
+#' container is the left one's, and a right operand that reads another object is
+#' evaluated first. Forward and backward kernels cannot be mixed. Everything
+#' else (`-`, `^`, scalars that are not positive, adding a number) is an error.
+#' Time and memory O(transitions of all operands).
 #'
 #' @param e1,e2 Kernels, or a kernel and a positive number (`*`, `/`).
 #' @param kernel An expression.
+#' @param compat Reproduce CellRank where it differs.
 #' @param ... Not used; an unknown argument is an error.
 #' @param n_threads Number of threads; see [fatecast-threads].
 #' @param show_progress_bar TRUE, FALSE, or NULL (only for long interactive
@@ -186,40 +189,67 @@ setMethod("Arith", signature("ANY", "Kernel"), function(e1, e2) {
 #' @rdname kernel-algebra
 #' @export
 setMethod("computeTransitionMatrix", "KernelExpression", function(
-        kernel, ..., n_threads = NULL, show_progress_bar = NULL) {
+        kernel, compat = FALSE, ..., n_threads = NULL,
+        show_progress_bar = NULL) {
     .checkDots(...)
+    .checkFlag(compat)
     job <- .job(n_threads, show_progress_bar, "Combining kernels")
-    done <- .evaluate(kernel, kernel@container, job)
+    done <- .evaluate(kernel, kernel@container, job, compat)
     kernel@operands <- done$kernel@operands
     .setTransition(
-        kernel, done$matrix, .leafParameters(kernel),
+        kernel, done$matrix, c(.leafParameters(kernel), compat = compat),
         .run(job, leaves = lapply(.leaves(kernel), function(k) k@run))
     )
 })
 
 # The evaluated kernel (leaves keep their matrices no longer than needed) and
-# its matrix. Leaves read from the container of the root.
-.evaluate <- function(kernel, container, job) {
+# its matrix. Leaves read from the container of the root. A product that is not
+# `scaled` keeps the sums of its rows.
+.evaluate <- function(kernel, container, job, compat, scaled = TRUE) {
     if (!methods::is(kernel, "KernelExpression")) {
         return(.evaluateLeaf(kernel, container, job))
     }
-    parts <- lapply(kernel@operands, .evaluate, container, job)
+    raw <- compat & .leftRaw(kernel)
+    parts <- Map(function(operand, raw) {
+        .evaluate(operand, container, job, compat, !raw)
+    }, kernel@operands, raw)
     matrices <- lapply(parts, `[[`, "matrix")
     kernel@operands <- lapply(parts, `[[`, "kernel")
     matrix <- if (length(matrices) == 1L) {
         matrices[[1L]]
     } else {
-        fn <- if (kernel@op == "add") rs_kernel_sum else rs_kernel_product
-        weights <- vapply(kernel@operands, function(o) {
-            if (length(o@constant)) o@constant else 1
-        }, 1)
-        slots <- .native(
-            job, fn, lapply(matrices, .slots), weights,
-            cell_names = kernel@cell_names
+        .fromSlots(
+            .combine(kernel, matrices, raw, scaled, job), kernel@cell_names
         )
-        .fromSlots(slots, kernel@cell_names)
     }
     list(kernel = kernel, matrix = matrix)
+}
+
+# Which operands of a sum CellRank adds without scaling their rows: products
+# without a weight beside others that have one.
+.leftRaw <- function(kernel) {
+    bare <- vapply(kernel@operands, function(o) {
+        .isExpression(o, "mul") && !length(o@constant)
+    }, logical(1))
+    bare & kernel@op == "add" & !all(bare)
+}
+
+.combine <- function(kernel, matrices, raw, scaled, job) {
+    slots <- lapply(matrices, .slots)
+    if (kernel@op == "mul") {
+        return(.native(
+            job, rs_kernel_product, slots, scaled,
+            cell_names = kernel@cell_names
+        ))
+    }
+    weights <- vapply(kernel@operands, function(o) {
+        if (length(o@constant)) o@constant else 1
+    }, 1)
+    # There the weights that were given are shares, and the others one.
+    if (any(raw)) weights[!raw] <- weights[!raw] / sum(weights[!raw])
+    .native(
+        job, rs_kernel_sum, slots, weights, cell_names = kernel@cell_names
+    )
 }
 
 .evaluateLeaf <- function(kernel, container, job) {
@@ -262,11 +292,12 @@ setMethod("invertKernel", "KernelExpression", function(kernel) {
         if (length(k@backward)) invertKernel(k) else k
     })
     kernel@backward <- !kernel@backward
-    kernel@matrix <- NULL
-    kernel@params <- list()
-    kernel@run <- list()
-    kernel
+    .uncomputed(kernel)
 })
+
+#' @rdname kernels
+#' @export
+setMethod("length", "KernelExpression", function(x) length(x@operands))
 
 # 0.8 * VelocityKernel + 0.2 * ConnectivityKernel
 .shortForm <- function(kernel) {

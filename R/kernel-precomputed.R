@@ -2,11 +2,13 @@
 #'
 #' @param object A square matrix (dense or sparse, cells x cells, non-negative),
 #'   an object that holds one, or a kernel, of which the result is taken.
-#' @param obsp_key For an object: the key of the matrix. NULL takes `T_fwd`,
-#'   else `T_bwd`.
+#' @param obsp_key For an object: the key of the matrix. NULL takes that of the
+#'   direction, `T_fwd` or `T_bwd`, and without one the first of them that is
+#'   there.
 #' @param backward TRUE, FALSE, or NULL. When NULL, a matrix stored under
 #'   `T_fwd` or `T_bwd` has the direction of its key, any other none.
-#' @param container For a bare matrix: the object it belongs to.
+#' @param container For a bare matrix: the object it belongs to. Ignored
+#'   otherwise.
 #' @return A computed kernel: entries checked, rows scaled to sum to one.
 #'   A matrix without names gets `cell1`, `cell2`, ...
 #' @section Errors:
@@ -29,13 +31,23 @@ PrecomputedKernel <- function(object, obsp_key = NULL, backward = NULL,
     if (.containerClass(object) == "matrix") {
         return(.precomputedFromMatrix(object, container, backward, "array"))
     }
-    key <- if (is.null(obsp_key)) .storedTransition(object) else obsp_key
+    key <- if (!is.null(obsp_key)) {
+        obsp_key
+    } else if (is.null(backward)) {
+        .storedTransition(object)
+    } else {
+        .keyTransition(backward)
+    }
     if (is.null(backward)) {
         backward <- switch(match(
             key, c(.keyTransition(FALSE), .keyTransition(TRUE)), 3L
         ), FALSE, TRUE, NULL)
     }
-    .precomputedFromMatrix(.readGraph(object, key), object, backward, key)
+    place <- if (.containerClass(object) == "Seurat") "graph" else "colPair"
+    .precomputedFromMatrix(
+        .readGraph(object, key), object, backward,
+        paste0(place, "('", key, "')")
+    )
 }
 
 #' @rdname PrecomputedKernel

@@ -4,10 +4,21 @@
 .newKernel <- function(class, object, init = list(), backward = logical(),
                        ..., call = rlang::caller_env()) {
     methods::new(
-        class, container = object, cell_names = .cellNames(object),
-        init = init, backward = backward, version = .packageVersion(), ...
+        class, container = object, init = init, backward = backward, ...
     )
 }
+
+# Cells are those of the object unless they are given, so that classes of
+# others need no constructor.
+setMethod("initialize", "Kernel", function(.Object, ...) {
+    .Object <- callNextMethod(.Object, ...)
+    if (!length(.Object@version)) .Object@version <- .packageVersion()
+    if (!length(.Object@cell_names) && !is.null(.Object@container)) {
+        .checkContainer(.Object@container, "container")
+        .Object@cell_names <- .cellNames(.Object@container)
+    }
+    .Object
+})
 
 .checkDirection <- function(backward, call = rlang::caller_env()) {
     .checkFlag(backward, arg = "backward", call = call)
@@ -92,10 +103,13 @@
 #' is unchanged.
 #'
 #' @section Extending:
-#' A class of one's own extends [`UnidirectionalKernel-class`] or
-#' [`BidirectionalKernel-class`] and has a method that ends in
-#' `PrecomputedKernel(matrix)`'s checks, by calling
-#' `callNextMethod(kernel, matrix = m, params = list(...))`.
+#' A class of one's own extends [`UnidirectionalKernel-class`] or, if it can run
+#' both ways, [`BidirectionalKernel-class`], and has a method that ends in
+#' `callNextMethod(kernel, matrix = m, params = list(...))`. `m` is any square
+#' matrix over the cells with non-negative entries; it is checked, and its rows
+#' are scaled to sum to one. `container(kernel)` is the object to read from.
+#' Such kernels combine, invert, are stored and drawn as those of the package;
+#' the second example shows all that is needed.
 #'
 #' @param kernel A [`Kernel-class`].
 #' @param matrix For classes of one's own: a square matrix over the cells with
@@ -111,12 +125,36 @@
 #' sce <- buildNeighbors(sce)
 #' k <- computeTransitionMatrix(ConnectivityKernel(sce))
 #' k
+#'
+#' # A kernel of one's own: to neighbours that divide faster.
+#' setClass("CycleKernel", contains = "BidirectionalKernel")
+#' setMethod("computeTransitionMatrix", "CycleKernel", function(
+#'         kernel, steepness = 2, ...) {
+#'     x <- container(kernel)
+#'     score <- (if (isBackward(kernel)) -1 else 1) * x$cycle
+#'     m <- cellGraph(x, "connectivities") %*%
+#'         Matrix::Diagonal(x = exp(steepness * score))
+#'     callNextMethod(
+#'         kernel, matrix = m, params = list(steepness = steepness), ...
+#'     )
+#' })
+#' sce$cycle <- sin(seq_len(200))
+#' cycle <- new("CycleKernel", container = sce, backward = FALSE)
+#' transitionMatrix(0.5 * cycle + 0.5 * k)[1:3, 1:3]
 #' @rdname computeTransitionMatrix
 #' @export
 setMethod("computeTransitionMatrix", "Kernel", function(
         kernel, matrix, params = list(), ..., n_threads = NULL,
         show_progress_bar = NULL) {
     .checkDots(...)
+    if (missing(matrix)) {
+        .abort(
+            "type", paste0(
+                "The class `", class(kernel)[1L], "` has no method of ",
+                "computeTransitionMatrix()."
+            ), "Write one that gives its matrix to callNextMethod()."
+        )
+    }
     job <- .job(n_threads, show_progress_bar, "Transition matrix")
     m <- .asGeneral(matrix, "The transition matrix")
     n <- length(kernel@cell_names)
@@ -210,11 +248,15 @@ setMethod("transitionMatrix", "ANY", function(x, ..., key = NULL) {
 #' @export
 setMethod("invertKernel", "BidirectionalKernel", function(kernel) {
     kernel@backward <- !kernel@backward
+    .uncomputed(kernel)
+})
+
+.uncomputed <- function(kernel) {
     kernel@matrix <- NULL
     kernel@params <- list()
     kernel@run <- list()
     kernel
-})
+}
 
 #' @rdname invertKernel
 #' @export
@@ -227,41 +269,6 @@ setMethod("invertKernel", "UnidirectionalKernel", function(kernel) {
     )
 })
 
-#' Write a transition matrix into its object
-#'
-#' @param x A kernel.
-#' @param key Key of the matrix; NULL means `T_bwd` for backward kernels and
-#'   `T_fwd` for all others.
-#' @param ... Not used; an unknown argument is an error.
-#' @return The object with the matrix as a cell-cell graph under `key` and its
-#'   record (parameters, direction, run).
-#' @examples
-#' sce <- buildNeighbors(simulateDifferentiation(n_cells = 200, n_genes = 60))
-#' sce <- writeToObject(ConnectivityKernel(sce))
-#' parameters(sce, "T_fwd")
-#' @rdname writeToObject
-#' @export
-setMethod("writeToObject", "Kernel", function(x, key = NULL, ...) {
-    .checkDots(...)
-    object <- .kernelContainer(x)
-    .checkString(key, null = TRUE)
-    if (is.null(x@matrix)) x <- computeTransitionMatrix(x)
-    .writeTransition(object, x, key)
-})
-
-.writeTransition <- function(object, kernel, key = NULL) {
-    if (is.null(key)) key <- .keyTransition(kernel@backward)
-    object <- .writeGraph(object, key, kernel@matrix)
-    record <- .record(
-        "writeToObject",
-        params = list(
-            kernel = .shortForm(kernel), backward = kernel@backward,
-            init = kernel@init, params = parameters(kernel)
-        ), run = kernel@run, cells = kernel@cell_names
-    )
-    .writeRecord(object, key, record)
-}
-
 #' @rdname container
 #' @export
 setMethod("container", "Kernel", function(x, ...) {
@@ -272,6 +279,72 @@ setMethod("container", "Kernel", function(x, ...) {
     }
     .writeTransition(object, x)
 })
+
+#' What a kernel is made of
+#'
+#' @details
+#' An expression has operands, which `length()` counts and `[[` takes out; a
+#' leaf has one, itself. Operands taken out of an expression have no object: it
+#' stands once, at the root. `kernels()` lists the distinct leaves in the order
+#' of their first appearance, weights left out.
+#'
+#' @param x A kernel; for `isBackward()` an estimator, too.
+#' @param i Position of an operand.
+#' @param j,... Not used; an unknown argument is an error.
+#' @return `kernels()`: a list of kernels. `isBackward()`: TRUE, FALSE, or NULL
+#'   for a kernel without direction. `dim()`: number of rows and columns of the
+#'   transition matrix; `dimnames()`: the names of the cells, twice.
+#' @section Errors: `range` for an operand that is not there.
+#' @examples
+#' sce <- buildNeighbors(simulateDifferentiation(n_cells = 200, n_genes = 60))
+#' k <- 0.8 * VelocityKernel(sce) + 0.2 * ConnectivityKernel(sce)
+#' kernels(k)
+#' length(k)
+#' k[[2]]
+#' isBackward(k)
+#' dim(k)
+#' @rdname kernels
+#' @export
+setMethod("kernels", "Kernel", function(x, ...) {
+    .checkDots(...)
+    unique(.leaves(x))
+})
+
+#' @rdname kernels
+#' @export
+setMethod("isBackward", "Kernel", function(x, ...) {
+    .checkDots(...)
+    if (length(x@backward)) x@backward
+})
+
+#' @rdname kernels
+#' @export
+setMethod("length", "Kernel", function(x) 1L)
+
+#' @rdname kernels
+#' @export
+setMethod("dim", "Kernel", function(x) rep(length(x@cell_names), 2L))
+
+#' @rdname kernels
+#' @export
+setMethod("dimnames", "Kernel", function(x) list(x@cell_names, x@cell_names))
+
+#' @rdname kernels
+#' @export
+setMethod("[[", "Kernel", function(x, i, j, ...) {
+    n <- length(x)
+    i <- .checkCount(i)
+    if (i > n) {
+        .abort("range", paste0(
+            "The kernel has ", .count(n, "operand"), ", not ", i, "."
+        ), length = n, index = i)
+    }
+    .operands(x)[[i]]
+})
+
+.operands <- function(x) {
+    if (methods::is(x, "KernelExpression")) x@operands else list(x)
+}
 
 #' @rdname parameters
 #' @export

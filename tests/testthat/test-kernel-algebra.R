@@ -1,4 +1,4 @@
-kernels <- function() {
+threeKernels <- function() {
     withr::with_seed(8, m <- replicate(3, {
         a <- matrix(runif(36) * (runif(36) < 0.7), 6) + diag(6)
         dimnames(a) <- list(letters[1:6], letters[1:6])
@@ -11,7 +11,7 @@ value <- function(k) as.matrix(transitionMatrix(k))
 scaled <- function(m) m / rowSums(m)
 
 test_that("weighted sums and products follow the closed formulas", {
-    k <- kernels()
+    k <- threeKernels()
     V <- value(k[[1]])
     C <- value(k[[2]])
     v <- k[[1]]
@@ -31,8 +31,31 @@ test_that("weighted sums and products follow the closed formulas", {
     expect_equal(value(Reduce("+", k)), Reduce("+", lapply(k, value)) / 3)
 })
 
+test_that("CellRank's bare products in sums can be had", {
+    k <- threeKernels()
+    V <- value(k[[1]])
+    C <- value(k[[2]])
+    v <- k[[1]]
+    c <- k[[2]]
+    compat <- function(k) value(computeTransitionMatrix(k, compat = TRUE))
+    expect_equal(compat(v * c + c), scaled(V * C + C))
+    expect_equal(
+        compat(2 * v + 3 * c + v * c), scaled(0.4 * V + 0.6 * C + V * C)
+    )
+    expect_equal(
+        compat(2 * (v * c + c) + 2 * v), scaled(V * C + C) / 2 + V / 2
+    )
+    # The same where a weight is given, or none at all.
+    for (same in list(0.5 * (v * c) + 0.5 * c, v * c + v * c, v * c, v + c)) {
+        expect_equal(compat(same), value(same))
+    }
+    expect_true(parameters(
+        computeTransitionMatrix(v + c, compat = TRUE)
+    )$compat)
+})
+
 test_that("expressions are values: adding changes no operand", {
-    k <- kernels()
+    k <- threeKernels()
     both <- computeTransitionMatrix(0.8 * k[[1]] + 0.2 * k[[2]])
     before <- both
     sum <- both + k[[1]]
@@ -43,7 +66,7 @@ test_that("expressions are values: adding changes no operand", {
 })
 
 test_that("what has no meaning is refused", {
-    k <- kernels()
+    k <- threeKernels()
     for (bad in c(0, -1, NA, Inf)) {
         expect_error(bad * k[[1]], class = "fatecast_error_input")
     }

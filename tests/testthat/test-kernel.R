@@ -149,3 +149,87 @@ test_that("matrices are stored with their record, and show says what is known", 
     expect_output(print(VelocityKernel(sce)), "not computed yet")
     expectFailure(transitionMatrix(tree()), "missing_key")
 })
+
+test_that("classes of others are kernels as ours", {
+    methods::setClass("StepKernel",
+        contains = "BidirectionalKernel", where = environment()
+    )
+    methods::setMethod(
+        "computeTransitionMatrix", "StepKernel", function(kernel, by = 1, ...) {
+            n <- nrow(kernel)
+            at <- seq_len(n) - 1
+            by <- if (isBackward(kernel)) n - by else by
+            m <- matrix(0, n, n)
+            m[cbind(at, (at + by) %% n) + 1] <- 2
+            callNextMethod(kernel, matrix = m, params = list(by = by), ...)
+        },
+        where = environment()
+    )
+    withr::defer({
+        methods::removeMethod("computeTransitionMatrix", "StepKernel")
+    })
+    x <- smallSCE(5L)
+    k <- computeTransitionMatrix(
+        methods::new("StepKernel", container = x, backward = FALSE), by = 2
+    )
+    expect_identical(parameters(k), list(by = 2))
+    want <- diag(5)[c(3, 4, 5, 1, 2), ]
+    expect_equal(unname(as.matrix(transitionMatrix(k))), want)
+    expect_equal(
+        unname(as.matrix(transitionMatrix(0.5 * k + 0.5 * k))), want
+    )
+    back <- invertKernel(k)
+    expect_true(isBackward(back))
+    expect_equal(unname(as.matrix(transitionMatrix(back))), diag(5)[c(
+        5, 1, 2, 3, 4
+    ), ])
+    expect_identical(
+        transitionMatrix(fromObject(writeToObject(k))), transitionMatrix(k)
+    )
+    bare <- methods::new("StepKernel", container = x, backward = TRUE)
+    expectFailure(computeTransitionMatrix(bare, matrices = 1), "unknown_argument")
+})
+
+test_that("a class without a method is told to write one", {
+    methods::setClass("EmptyKernel",
+        contains = "UnidirectionalKernel", where = environment()
+    )
+    k <- methods::new("EmptyKernel", container = smallSCE())
+    expectFailure(computeTransitionMatrix(k), "type")
+    expectFailure(methods::new("EmptyKernel", container = 1), "container_class")
+})
+
+test_that("kernels tell what they are made of", {
+    x <- buildNeighbors(simulateDifferentiation(80, 30), n_neighbors = 8)
+    v <- VelocityKernel(x)
+    c <- ConnectivityKernel(x)
+    k <- 2 * v + c + 0.5 * v
+    expect_identical(length(k), 3L)
+    expect_identical(length(v), 1L)
+    expect_identical(v[[1]], v)
+    expect_identical(vapply(kernels(k), function(l) class(l)[1], ""), c(
+        "VelocityKernel", "ConnectivityKernel"
+    ))
+    e <- expectFailure(k[[4]], "range")
+    expect_identical(c(e$length, e$index), c(3L, 4L))
+    expect_s4_class(k[[2]], "KernelExpression")
+    expect_identical(dim(k), c(80L, 80L))
+    expect_identical(rownames(k), colnames(x))
+    expect_false(isBackward(k))
+    expect_null(isBackward(c + c))
+    expect_true(isBackward(GPCCA(invertKernel(v))))
+})
+
+test_that("the direction of a stored matrix names its key", {
+    x <- writeToObject(ConnectivityKernel(simulated <- buildNeighbors(
+        simulateDifferentiation(60, 30), n_neighbors = 8
+    )))
+    k <- PrecomputedKernel(x, backward = FALSE)
+    expect_identical(parameters(k)$origin, "colPair('T_fwd')")
+    expect_false(isBackward(k))
+    e <- expectFailure(PrecomputedKernel(x, backward = TRUE), "missing_key")
+    expect_identical(e$key, "T_bwd")
+    x <- writeToObject(ConnectivityKernel(simulated), key = "mine")
+    expect_null(isBackward(PrecomputedKernel(x, "mine")))
+    expect_true(isBackward(PrecomputedKernel(x, "mine", backward = TRUE)))
+})

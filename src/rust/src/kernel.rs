@@ -11,7 +11,7 @@ use fatecast_core::kernel::pseudotime::hard_threshold;
 use fatecast_core::kernel::similarity::Similarity;
 use fatecast_core::kernel::velocity::{velocity_transition, Direction, VelocityOptions};
 use fatecast_core::sparse::csr::{to_csc_slots, Csr};
-use fatecast_core::sparse::stochastic::normalize;
+use fatecast_core::sparse::stochastic::{check, normalize};
 use fatecast_core::Result;
 
 /// Makes a transition matrix of a sparse matrix of R by `f`, as slots for R.
@@ -151,20 +151,32 @@ fn rs_kernel_sum(matrices: List, weights: &[f64], n_threads: i32, progress: Robj
     })
 }
 
-/// Element-wise product of transition matrices, rows scaled to one.
+/// Element-wise product of transition matrices, rows scaled to one or left.
 #[extendr]
-fn rs_kernel_product(matrices: List, weights: &[f64], n_threads: i32, progress: Robj) -> Robj {
+fn rs_kernel_product(matrices: List, scaled: bool, n_threads: i32, progress: Robj) -> Robj {
     guard(|| {
-        // Weights cancel when rows are scaled.
-        let _ = weights;
         combined(&matrices, n_threads, &progress, |exec, m| {
-            product(exec, &m.iter().collect::<Vec<_>>())
+            product(exec, &m.iter().collect::<Vec<_>>(), scaled)
         })
+    })
+}
+
+/// Refuses what is no transition matrix; NULL for one.
+#[extendr]
+fn rs_kernel_check(matrix: List, n_threads: i32, progress: Robj) -> Robj {
+    guard(|| {
+        let matrix = SparseArg::new(&matrix)?;
+        let slots = matrix.slots()?;
+        job::run(n_threads, &progress, move |exec| {
+            check(exec, &slots.by_rows(exec)?)
+        })?;
+        Ok(r!(NULL))
     })
 }
 
 extendr_module! {
     mod kernel;
+    fn rs_kernel_check;
     fn rs_kernel_normalize;
     fn rs_kernel_connectivity;
     fn rs_kernel_pseudotime;

@@ -35,18 +35,22 @@ pub fn weighted(exec: &Exec, terms: &[(f64, &Csr)]) -> Result<Csr> {
     stochastic::normalize(exec, ops::weighted_sum(exec, &shares)?)
 }
 
-/// The element-wise product, rows made to sum to one. O(entries).
+/// The element-wise product; if `scaled`, rows are made to sum to one. O(entries).
 ///
 /// # Errors
 /// `shape`, `disconnected` for cells whose moves no two matrices share, those of
 /// [`stochastic::normalize`], `interrupted`.
-pub fn product(exec: &Exec, factors: &[&Csr]) -> Result<Csr> {
+pub fn product(exec: &Exec, factors: &[&Csr], scaled: bool) -> Result<Csr> {
     check_shapes(factors)?;
     let mut result = factors[0].clone();
     for m in &factors[1..] {
         result = ops::hadamard(exec, &result, m)?;
     }
-    stochastic::normalize(exec, result)
+    if scaled {
+        stochastic::normalize(exec, result)
+    } else {
+        Ok(result)
+    }
 }
 
 /// At least one matrix, all square and of one size.
@@ -103,13 +107,15 @@ mod tests {
     fn products_keep_shared_moves() {
         let exec = Exec::serial();
         let (v, c) = pair();
-        let t = product(&exec, &[&v, &c]).unwrap();
+        let t = product(&exec, &[&v, &c], true).unwrap();
         assert_eq!(row(&t, 0), (&[1u32][..], &[1.0][..]));
         assert_eq!(row(&t, 1), (&[0u32][..], &[1.0][..]));
-        assert_eq!(product(&exec, &[&v]).unwrap(), v);
+        assert_eq!(product(&exec, &[&v], true).unwrap(), v);
+        let raw = product(&exec, &[&v, &c], false).unwrap();
+        assert_eq!(raw.data(), [0.5, 0.25]);
         let swap = from_rows(2, vec![vec![(1, 1.0)], vec![(0, 1.0)]]).unwrap();
         let stay = from_rows(2, vec![vec![(0, 1.0)], vec![(1, 1.0)]]).unwrap();
-        let e = product(&exec, &[&swap, &stay]).unwrap_err();
+        let e = product(&exec, &[&swap, &stay], true).unwrap_err();
         assert_eq!(e.kind(), "disconnected");
     }
 
@@ -123,6 +129,6 @@ mod tests {
         assert_eq!(kind(&[(1.0, &v), (1.0, &one)]), "shape");
         assert_eq!(kind(&[(0.0, &v)]), "range");
         assert_eq!(kind(&[(f64::NAN, &v)]), "range");
-        assert_eq!(product(&exec, &[]).unwrap_err().kind(), "shape");
+        assert_eq!(product(&exec, &[], true).unwrap_err().kind(), "shape");
     }
 }
