@@ -11,16 +11,21 @@
 #' 3. Clusters and layouts: [clusterLeiden()], [embedUMAP()], [computePAGA()],
 #'    [computeDiffusionMap()], [computeDPT()]; [plotEmbedding()],
 #'    [plotPAGA()].
-#' 4. Kernels: [VelocityKernel()], [PseudotimeKernel()],
-#'    [ConnectivityKernel()], [PrecomputedKernel()], combined as
-#'    `0.8 * k1 + 0.2 * k2` ([kernel-algebra]).
-#' 5. States: [GPCCA()], [computeSchur()], [computeMacrostates()],
+#' 4. Evidence of direction: [computeMoments()] and [estimateVelocity()] from
+#'    spliced and unspliced counts, [computeCytotrace()] from gene counts,
+#'    [computeCouplings()] or [readCouplings()] from time points.
+#' 5. Kernels: [VelocityKernel()], [PseudotimeKernel()], [CytoTRACEKernel()],
+#'    [RealTimeKernel()], [ConnectivityKernel()], [PrecomputedKernel()],
+#'    combined as `0.8 * k1 + 0.2 * k2` ([kernel-algebra]); what they say is
+#'    seen with [plotProjection()], [plotRandomWalks()], [plotSingleFlow()] and
+#'    [cbc()].
+#' 6. States: [GPCCA()], [computeSchur()], [computeMacrostates()],
 #'    [predictTerminalStates()] or [setTerminalStates()].
-#' 6. Fates: [computeFateProbabilities()], [computeLineageDrivers()].
-#' 7. All of it in one call: [castFates()].
-#' 8. Plots: [plotMacrostates()], [plotFateProbabilities()],
+#' 7. Fates: [computeFateProbabilities()], [computeLineageDrivers()].
+#' 8. All of it in one call: [castFates()].
+#' 9. Plots: [plotMacrostates()], [plotFateProbabilities()],
 #'    [plotLineageDrivers()].
-#' 9. What was done: [parameters()], [fateHistory()], [certificates()].
+#' 10. What was done: [parameters()], [fateHistory()], [certificates()].
 #'
 #' @section Conventions:
 #' Every verb returns the changed object; nothing is modified in place.
