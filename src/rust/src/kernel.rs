@@ -1,15 +1,13 @@
 //! Transition kernels.
 
 use crate::boundary::{guard, malformed};
-use crate::convert::{features_by_cells, positions, sparse_list, Slots, SparseArg};
+use crate::convert::{sparse_list, Slots, SparseArg};
 use crate::job;
 use extendr_api::prelude::*;
 use fatecast_core::exec::Exec;
 use fatecast_core::kernel::combine::{product, weighted};
 use fatecast_core::kernel::connectivity::connectivity_transition;
 use fatecast_core::kernel::pseudotime::hard_threshold;
-use fatecast_core::kernel::similarity::Similarity;
-use fatecast_core::kernel::velocity::{velocity_transition, Direction, VelocityOptions};
 use fatecast_core::sparse::csr::{to_csc_slots, Csr};
 use fatecast_core::sparse::stochastic::{check, normalize};
 use fatecast_core::Result;
@@ -62,56 +60,6 @@ fn rs_kernel_pseudotime(
         transition(&graph, n_threads, &progress, |exec, c| {
             hard_threshold(exec, &c, pseudotime, frac_to_keep)
         })
-    })
-}
-
-/// Transitions along velocity; `x` and `v` are features x cells. 0 as scale
-/// estimates it. `list(matrix, softmax_scale, still)`.
-#[extendr]
-fn rs_kernel_velocity(
-    graph: List,
-    x: &[f64],
-    v: &[f64],
-    features: i32,
-    similarity: &str,
-    softmax_scale: f64,
-    direction: &str,
-    n_threads: i32,
-    progress: Robj,
-) -> Robj {
-    guard(|| {
-        let options = VelocityOptions {
-            similarity: match similarity {
-                "correlation" => Similarity::Correlation,
-                "cosine" => Similarity::Cosine,
-                "dot_product" => Similarity::DotProduct,
-                _ => return Err(malformed("similarity")),
-            },
-            softmax_scale: Some(softmax_scale).filter(|&s| s > 0.0),
-            direction: match direction {
-                "forward" => Direction::Forward,
-                "transpose" => Direction::BackwardTranspose,
-                "negate" => Direction::BackwardNegate,
-                _ => return Err(malformed("direction")),
-            },
-        };
-        let graph = SparseArg::new(&graph)?;
-        let slots = graph.slots()?;
-        let (x, v) = (
-            features_by_cells(x, features)?,
-            features_by_cells(v, features)?,
-        );
-        let (out, matrix) = job::run(n_threads, &progress, move |exec| {
-            let out = velocity_transition(exec, &slots.by_rows(exec)?, x, v, &options)?;
-            let matrix = to_csc_slots(exec, &out.matrix)?;
-            Ok((out, matrix))
-        })?;
-        Ok(list!(
-            matrix = sparse_list(matrix, slots.shape),
-            softmax_scale = out.softmax_scale,
-            still = positions(&out.still)
-        )
-        .into())
     })
 }
 
@@ -180,7 +128,6 @@ extendr_module! {
     fn rs_kernel_normalize;
     fn rs_kernel_connectivity;
     fn rs_kernel_pseudotime;
-    fn rs_kernel_velocity;
     fn rs_kernel_sum;
     fn rs_kernel_product;
 }

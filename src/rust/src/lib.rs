@@ -11,6 +11,7 @@ mod embed;
 mod graph;
 mod job;
 mod kernel;
+mod kernel_velocity;
 mod lineage;
 mod options;
 mod selftest;
@@ -27,6 +28,7 @@ extendr_module! {
     use embed;
     use graph;
     use kernel;
+    use kernel_velocity;
     use lineage;
     use selftest;
     use simulate;

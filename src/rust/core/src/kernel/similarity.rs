@@ -6,7 +6,10 @@
 //! lost its own mean. Only sums over features are needed, so a pair costs one pass
 //! and no memory.
 
+use crate::error::{CoreError, Result};
+use crate::math;
 use crate::simd::{tree, LANES};
+use ndarray::ArrayView2;
 
 /// Which score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +82,7 @@ impl Similarity {
 /// A sum of squares about `mean` of `n` entries, or zero when it is no more than
 /// what rounding leaves of entries that are all equal.
 #[inline(always)]
-fn without_noise(square: f64, mean: f64, n: f64) -> f64 {
+pub(super) fn without_noise(square: f64, mean: f64, n: f64) -> f64 {
     let noise = 4.0 * f64::EPSILON * mean;
     if square <= noise * noise * n {
         0.0
@@ -129,10 +132,119 @@ fn sums(v: &[f64], centre: f64, from: &[f64], to: &[f64]) -> Sums {
     }
 }
 
+/// `p = softmax(beta s)` over the scores that are defined (not NaN); all zero if none
+/// is. O(scores).
+#[inline(always)]
+pub fn softmax(s: &[f64], beta: f64, p: &mut [f64]) {
+    // `max` passes over NaN.
+    let top = s.iter().fold(f64::NEG_INFINITY, |m, &v| m.max(v));
+    let mut total = 0.0;
+    for (p, &s) in p.iter_mut().zip(s) {
+        *p = if s.is_nan() {
+            0.0
+        } else {
+            math::exp(beta * (s - top))
+        };
+        total += *p;
+    }
+    if total > 0.0 {
+        p.iter_mut().for_each(|p| *p /= total);
+    }
+}
+
+/// What [`probabilities`] finds, one entry per neighbour.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weights {
+    /// They sum to one, or are all zero when no score is defined.
+    pub probabilities: Vec<f64>,
+    /// NaN where undefined.
+    pub scores: Vec<f64>,
+}
+
+impl Weights {
+    /// The scores, zero where undefined.
+    pub fn scores_or_zero(&self) -> Vec<f64> {
+        let defined = |&s: &f64| if s.is_nan() { 0.0 } else { s };
+        self.scores.iter().map(defined).collect()
+    }
+}
+
+/// Scores and probabilities of the moves `d` (neighbours x features) under `v`: one
+/// velocity for all (1 x features) or one per move. O(neighbours * features).
+///
+/// # Errors
+/// `shape` for sizes that do not fit, `range` for values that are not finite or a
+/// steepness not above zero.
+pub fn probabilities(
+    similarity: Similarity,
+    v: ArrayView2<'_, f64>,
+    d: ArrayView2<'_, f64>,
+    softmax_scale: f64,
+) -> Result<Weights> {
+    let (k, features) = d.dim();
+    check_moves(&v, &d, softmax_scale)?;
+    let here = vec![0.0; features];
+    let scores: Vec<f64> = (0..k)
+        .map(|j| {
+            let v = v.row(if v.nrows() == 1 { 0 } else { j }).to_vec();
+            let there = d.row(j).to_vec();
+            let score = similarity.score(&v, similarity.moments(&v), &here, &there);
+            score.unwrap_or(f64::NAN)
+        })
+        .collect();
+    let mut probabilities = vec![0.0; k];
+    softmax(&scores, softmax_scale, &mut probabilities);
+    Ok(Weights {
+        probabilities,
+        scores,
+    })
+}
+
+fn check_moves(v: &ArrayView2<'_, f64>, d: &ArrayView2<'_, f64>, softmax_scale: f64) -> Result<()> {
+    let shape = |what: &str, expected: usize, found: usize| {
+        Err(CoreError::Shape {
+            what: what.into(),
+            expected,
+            found,
+        })
+    };
+    if v.ncols() != d.ncols() || d.ncols() == 0 {
+        return shape("the features of the velocity", d.ncols().max(1), v.ncols());
+    }
+    if v.nrows() != 1 && v.nrows() != d.nrows() {
+        return shape("the rows of the velocity", d.nrows(), v.nrows());
+    }
+    check_scale(softmax_scale)?;
+    for (what, m) in [("the velocity", v.view()), ("the displacements", d.view())] {
+        let count = m.iter().filter(|v| !v.is_finite()).count();
+        if count > 0 {
+            return Err(CoreError::NotFinite {
+                what: what.into(),
+                count,
+                cells: vec![],
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether the softmax can be that steep.
+pub(super) fn check_scale(value: f64) -> Result<()> {
+    if value > 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(CoreError::Range {
+        what: "softmax_scale".into(),
+        value,
+        allowed: "above 0 and finite".into(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rng::Stream;
+    use ndarray::Array2;
 
     fn direct(s: Similarity, v: &[f64], from: &[f64], to: &[f64]) -> f64 {
         let mut v = v.to_vec();
@@ -199,5 +311,46 @@ mod tests {
         assert_eq!(s.moments(&[0.1; 7]).norm, 0.0);
         let s = Similarity::DotProduct;
         assert_eq!(s.score(&v, s.moments(&v), &a, &a), Some(0.0));
+    }
+
+    #[test]
+    fn probabilities_are_the_softmax_of_scores() {
+        let mut stream = Stream::new(3, 0, 0, 0);
+        let mut draw = |k, n| Array2::from_shape_fn((k, n), |_| stream.normal());
+        let mut d = draw(5, 6);
+        d.row_mut(3).fill(0.0);
+        for s in [
+            Similarity::Cosine,
+            Similarity::Correlation,
+            Similarity::DotProduct,
+        ] {
+            for rows in [1, 5] {
+                let v = draw(rows, 6);
+                let found = probabilities(s, v.view(), d.view(), 1.7).unwrap();
+                let score = |j: usize| {
+                    let v = v.row(if rows == 1 { 0 } else { j }).to_vec();
+                    direct(s, &v, &[0.0; 6], &d.row(j).to_vec())
+                };
+                let near = (0..5).filter(|&j| s == Similarity::DotProduct || j != 3);
+                let total: f64 = near.map(|j| math::exp(1.7 * score(j))).sum();
+                for j in 0..5 {
+                    let p = found.probabilities[j];
+                    if j == 3 && s != Similarity::DotProduct {
+                        assert!(p == 0.0 && found.scores[j].is_nan());
+                        continue;
+                    }
+                    assert!((found.scores[j] - score(j)).abs() < 1e-14);
+                    assert!((p - math::exp(1.7 * score(j)) / total).abs() < 1e-14);
+                }
+            }
+        }
+        let kind = |v: &Array2<f64>, beta| {
+            let e = probabilities(Similarity::Cosine, v.view(), d.view(), beta);
+            e.unwrap_err().kind()
+        };
+        assert_eq!(kind(&draw(2, 6), 1.0), "shape");
+        assert_eq!(kind(&draw(1, 5), 1.0), "shape");
+        assert_eq!(kind(&draw(1, 6), f64::NAN), "range");
+        assert_eq!(kind(&(draw(1, 6) * f64::INFINITY), 1.0), "range");
     }
 }
