@@ -69,7 +69,7 @@ fn slow_moments(d: &Data, i: usize) -> (Array1<f64>, Array1<f64>) {
 
 fn steps(d: &Data, i: usize) -> Array2<f64> {
     let near: Vec<usize> = row(&d.0, i).0.iter().map(|&j| j as usize).collect();
-    d.1.select(Axis(0), &near) - &d.1.row(i)
+    d.1.select(Axis(0), &near) - d.1.row(i)
 }
 
 fn weights(s: Similarity, v: ArrayView1<'_, f64>, d: &Array2<f64>, beta: f64) -> Vec<f64> {
