@@ -79,6 +79,21 @@ setGeneric("container", function(x, ...) {
     standardGeneric("container")
 })
 
+#' @rdname SimilarityScheme
+#' @export
+setGeneric("computeSimilarity", function(scheme, v, D, softmax_scale = 1,
+                                         ...) {
+    force(scheme)
+    standardGeneric("computeSimilarity")
+}, signature = "scheme")
+
+#' @rdname SimilarityScheme
+#' @export
+setGeneric("hessian", function(scheme, v, D, softmax_scale = 1, ...) {
+    force(scheme)
+    standardGeneric("hessian")
+}, signature = "scheme")
+
 # Estimators -------------------------------------------------------------------
 
 #' @rdname computeSchur

@@ -93,13 +93,13 @@ impl Data {
 
 fn input<'a>(
     graph: &'a Csr,
-    (x, v): (ArrayView2<'a, f64>, ArrayView2<'a, f64>),
+    (x, v): &'a (ArrayView2<'_, f64>, ArrayView2<'_, f64>),
     features: Option<&'a [usize]>,
 ) -> VelocityInput<'a> {
     VelocityInput {
         graph,
-        x,
-        v,
+        x: x.view(),
+        v: v.view(),
         features,
     }
 }
@@ -121,7 +121,7 @@ fn rs_kernel_velocity(
         let (views, features) = (data.views()?, data.features.as_deref());
         let (out, matrix) = job::run(n_threads, &progress, move |exec| {
             let graph = slots.by_rows(exec)?;
-            let out = velocity_transition(exec, &input(&graph, views, features), &options)?;
+            let out = velocity_transition(exec, &input(&graph, &views, features), &options)?;
             let matrix = to_csc_slots(exec, &out.matrix)?;
             Ok((out, matrix))
         })?;
@@ -154,7 +154,7 @@ fn rs_kernel_velocity_moments(
         let rows = (first - 1).max(0) as usize..last.max(0) as usize;
         let (mean, variance) = job::run(n_threads, &progress, move |exec| {
             let graph = slots.by_rows(exec)?;
-            velocity_moments(exec, &input(&graph, views, features), rows)
+            velocity_moments(exec, &input(&graph, &views, features), rows)
         })?;
         Ok(list!(mean = mean, variance = variance).into())
     })
@@ -200,11 +200,8 @@ fn rs_similarity(
             dense(d, k, features)?,
             softmax_scale,
         )?;
-        Ok(list!(
-            probabilities = out.probabilities,
-            logits = out.scores_or_zero()
-        )
-        .into())
+        let logits = out.scores_or_zero();
+        Ok(list!(probabilities = out.probabilities, logits = logits).into())
     })
 }
 
