@@ -18,6 +18,7 @@ mod selftest;
 mod simulate;
 mod trajectory;
 mod umap;
+mod walk;
 
 use extendr_api::prelude::*;
 
@@ -34,4 +35,5 @@ extendr_module! {
     use simulate;
     use trajectory;
     use umap;
+    use walk;
 }

@@ -2,6 +2,10 @@
 
 pub mod combine;
 pub mod connectivity;
+pub mod grid;
+mod occupancy;
+mod plane;
+pub mod projection;
 pub mod pseudotime;
 pub mod similarity;
 pub mod similarity_curvature;
@@ -13,3 +17,6 @@ pub mod velocity_moments;
 pub mod velocity_monte_carlo;
 mod velocity_scores;
 mod velocity_stochastic;
+pub mod streamline;
+pub mod velocity;
+pub mod walk;
