@@ -93,6 +93,12 @@ setGeneric("hessian", function(scheme, v, D, softmax_scale = 1, ...) {
     force(scheme)
     standardGeneric("hessian")
 }, signature = "scheme")
+#' @rdname computeProjection
+#' @export
+setGeneric("computeProjection", function(x, ...) {
+    force(x)
+    standardGeneric("computeProjection")
+}, signature = "x")
 
 # Estimators -------------------------------------------------------------------
 
