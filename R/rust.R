@@ -52,11 +52,23 @@ rs_kernel_connectivity <- function(graph, density_normalize, n_threads, progress
 
 rs_kernel_pseudotime <- function(graph, pseudotime, frac_to_keep, n_threads, progress) .Call(wrap__rs_kernel_pseudotime, graph, pseudotime, frac_to_keep, n_threads, progress)
 
-rs_kernel_velocity <- function(graph, x, v, features, similarity, softmax_scale, direction, n_threads, progress) .Call(wrap__rs_kernel_velocity, graph, x, v, features, similarity, softmax_scale, direction, n_threads, progress)
-
 rs_kernel_sum <- function(matrices, weights, n_threads, progress) .Call(wrap__rs_kernel_sum, matrices, weights, n_threads, progress)
 
 rs_kernel_product <- function(matrices, scaled, n_threads, progress) .Call(wrap__rs_kernel_product, matrices, scaled, n_threads, progress)
+
+rs_kernel_velocity <- function(graph, data, options, n_threads, progress) .Call(wrap__rs_kernel_velocity, graph, data, options, n_threads, progress)
+
+rs_kernel_velocity_moments <- function(graph, data, first, last, n_threads, progress) .Call(wrap__rs_kernel_velocity_moments, graph, data, first, last, n_threads, progress)
+
+rs_kernel_velocity_draws <- function(options, cell, mean, variance) .Call(wrap__rs_kernel_velocity_draws, options, cell, mean, variance)
+
+rs_kernel_velocity_scale <- function(scores, n_threads, progress) .Call(wrap__rs_kernel_velocity_scale, scores, n_threads, progress)
+
+rs_similarity <- function(scheme, v, n_velocities, d, dim, softmax_scale) .Call(wrap__rs_similarity, scheme, v, n_velocities, d, dim, softmax_scale)
+
+rs_similarity_hessian <- function(scheme, v, d, dim, softmax_scale) .Call(wrap__rs_similarity_hessian, scheme, v, d, dim, softmax_scale)
+
+rs_similarity_expected <- function(probabilities, hessian, variance) .Call(wrap__rs_similarity_expected, probabilities, hessian, variance)
 
 rs_lineage_moments <- function(matrix, p, lineages, state, n_threads, progress) .Call(wrap__rs_lineage_moments, matrix, p, lineages, state, n_threads, progress)
 
@@ -83,3 +95,11 @@ rs_dpt <- function(graph, values, vectors, root, settings, n_threads, progress) 
 rs_embed_umap <- function(graph, data, distances, start, settings, n_threads, progress) .Call(wrap__rs_embed_umap, graph, data, distances, start, settings, n_threads, progress)
 
 rs_embed_transform <- function(new, data, embedding, settings, n_threads, progress) .Call(wrap__rs_embed_transform, new, data, embedding, settings, n_threads, progress)
+
+rs_walk_random <- function(matrix, options, n_threads, progress) .Call(wrap__rs_walk_random, matrix, options, n_threads, progress)
+
+rs_projection_vectors <- function(matrix, graph, embedding, dim, n_threads, progress) .Call(wrap__rs_projection_vectors, matrix, graph, embedding, dim, n_threads, progress)
+
+rs_projection_grid <- function(places, vectors, cells, options, n_threads, progress) .Call(wrap__rs_projection_grid, places, vectors, cells, options, n_threads, progress)
+
+rs_projection_stream <- function(places, vectors, cells, options, n_threads, progress) .Call(wrap__rs_projection_stream, places, vectors, cells, options, n_threads, progress)
