@@ -62,6 +62,9 @@ pub enum CoreError {
     /// Cells without any neighbour in the graph.
     #[error("{count} cells have no neighbour in the graph")]
     Isolated { count: usize, cells: Vec<usize> },
+    /// Cells whose edges all went when the graph was biased by time.
+    #[error("{count} cells keep no edge once the graph is biased by time")]
+    NoEdgeLeft { count: usize, cells: Vec<usize> },
     /// Cells with fewer neighbours than are needed.
     #[error("{count} cells have fewer than {needed} neighbours")]
     FewNeighbors {
@@ -128,6 +131,7 @@ impl CoreError {
             | CoreError::NotSymmetric { .. } => "range",
             CoreError::Negative { .. } | CoreError::NotStochastic { .. } => "not_stochastic",
             CoreError::Isolated { .. }
+            | CoreError::NoEdgeLeft { .. }
             | CoreError::FewNeighbors { .. }
             | CoreError::Disconnected { .. } => "disconnected",
             CoreError::Unreachable { .. } => "unreachable",
@@ -190,6 +194,7 @@ impl CoreError {
             | CoreError::NegativeWeights { count, cells }
             | CoreError::NotStochastic { count, cells }
             | CoreError::Isolated { count, cells }
+            | CoreError::NoEdgeLeft { count, cells }
             | CoreError::RepeatedNeighbors { count, cells }
             | CoreError::Unreachable { count, cells } => vec![
                 ("count", number(*count)),

@@ -2,12 +2,14 @@
 
 pub mod combine;
 pub mod connectivity;
+pub mod cytotrace;
 pub mod grid;
 mod occupancy;
 mod plane;
 pub mod projection;
 pub mod pseudotime;
 pub mod similarity;
+pub mod threshold;
 pub mod similarity_curvature;
 mod similarity_moves;
 pub mod streamline;

@@ -1,19 +1,16 @@
 //! Transitions that point forward in pseudotime.
 //!
-//! A differentiating cell rarely goes back, but pseudotime is noisy, so a few of
-//! the closest neighbours stay reachable whatever their time: the rule of Palantir
-//! (Setty et al. 2019; section 1.9 of the fate-mapping rules). Of k neighbours the
-//! `min(30, floor(k frac_to_keep))` heaviest are kept, of the others those that are
-//! not earlier. For the opposite direction the caller passes `max(t) - t`.
+//! Cells move along the edges of the neighbour graph, biased by time so that few or
+//! none lead back ([`super::threshold`]); what is left of each row is scaled to sum
+//! to one (sections 1.2 and 1.9 of the fate-mapping rules). For the opposite
+//! direction time is turned round, `max(t) - t`.
 
-use super::connectivity::{check_weights, refuse_isolated};
-use crate::error::{CoreError, Result, SHOWN};
+use super::threshold::{bias, finite_times, Biased, Losses, Plan, Threshold};
+use crate::chain::classes::communicating_classes;
+use crate::error::{try_filled, try_with_capacity, CoreError, Result, SHOWN};
 use crate::exec::Exec;
-use crate::sparse::csr::{row, Csr};
-use crate::sparse::{ops, stochastic};
-
-/// Neighbours that are kept for their weight alone, at most.
-const MOST_KEPT: usize = 30;
+use crate::sparse::stochastic::ROW_SUM_TOLERANCE;
+use crate::sparse::{CscSlots, CscView};
 
 /// What becomes of a cell that loses all its neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,182 +21,207 @@ pub enum EmptyRows {
     Absorb,
 }
 
-/// The transition matrix, n x n; cells that lose all neighbours are an error.
-/// O(entries log k).
-///
-/// # Errors
-/// `range` for `frac_to_keep` outside 0..=1 or times and weights that are not
-/// finite, `shape`, `not_stochastic` for negative weights, `disconnected` naming
-/// the cells without a neighbour, `interrupted`.
-pub fn hard_threshold(
-    exec: &Exec,
-    conn: &Csr,
-    pseudotime: &[f64],
-    frac_to_keep: f64,
-) -> Result<Csr> {
-    hard_threshold_with(exec, conn, pseudotime, frac_to_keep, EmptyRows::Refuse)
+/// How time is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clock {
+    /// Runs against time.
+    pub backward: bool,
+    /// Scaled to run from 0 to 1.
+    pub rescale: bool,
 }
 
-/// As [`hard_threshold`], with a rule for cells that lose all neighbours. A cell
-/// without neighbours in `conn` itself is an error under either rule.
-///
-/// # Errors
-/// As [`hard_threshold`].
-pub fn hard_threshold_with(
-    exec: &Exec,
-    conn: &Csr,
-    pseudotime: &[f64],
-    frac_to_keep: f64,
-    empty: EmptyRows,
-) -> Result<Csr> {
-    check_arguments(conn, pseudotime, frac_to_keep)?;
-    let n = conn.rows();
-    refuse_isolated((0..n).filter(|&i| row(conn, i).1.iter().all(|&v| v == 0.0)))?;
-    let biased = ops::build_rows(exec, n, n, |i, out| {
-        keep(row(conn, i), i, pseudotime, frac_to_keep, out);
-        if out.is_empty() && empty == EmptyRows::Absorb {
-            out.push((i as u32, 1.0));
+impl Clock {
+    /// The time to bias by, one number per cell.
+    ///
+    /// # Errors
+    /// `range` for times that are missing, infinite, or, to be scaled, all the same;
+    /// `memory`.
+    pub fn read(self, time: &[f64]) -> Result<Vec<f64>> {
+        finite_times(time)?;
+        let fold = |f: fn(f64, f64) -> f64, from| time.iter().copied().fold(from, f);
+        let (low, high) = (
+            fold(f64::min, f64::INFINITY),
+            fold(f64::max, f64::NEG_INFINITY),
+        );
+        let span = high - low;
+        if self.rescale && !(span > 0.0 && span.is_finite()) {
+            return Err(CoreError::Range {
+                what: "the range of the pseudotime".into(),
+                value: span.max(0.0),
+                allowed: "finite and positive, to be scaled".into(),
+            });
         }
-    })?;
-    stochastic::normalize(exec, biased)
+        let mut out = try_with_capacity(time.len(), "the pseudotime")?;
+        out.extend(time.iter().map(|&t| match (self.backward, self.rescale) {
+            (false, false) => t,
+            (true, false) => high - t,
+            (false, true) => (t - low) / span,
+            (true, true) => (high - t) / span,
+        }));
+        Ok(out)
+    }
 }
 
-/// Pushes the neighbours of cell `i` that survive.
-fn keep(
-    (cols, weights): (&[u32], &[f64]),
-    i: usize,
+/// A transition matrix on its way: what is known before it is written.
+#[derive(Debug)]
+pub struct Transition<'a> {
+    biased: Biased<'a>,
+    /// Where columns begin.
+    pub plan: Plan,
+    /// Cells that lost all their edges and are absorbing.
+    pub absorbing: Vec<usize>,
+}
+
+/// Prepares the transition matrix of a graph (n x n) biased by `time` (n, as
+/// [`Clock::read`] gives it); [`Transition::fill`] writes it. A cell without
+/// neighbours in `conn` itself is an error under either rule for empty rows, except
+/// with [`Threshold::Done`]. O(entries log k) time, O(n) memory beside the result
+/// for a symmetric graph.
+///
+/// # Errors
+/// `range`, `shape`; `disconnected` naming the cells without a neighbour or, with
+/// [`EmptyRows::Refuse`], those that lost all; `memory`, `interrupted`.
+pub fn transition<'a>(
+    exec: &Exec,
+    conn: CscView<'a>,
     time: &[f64],
-    frac: f64,
-    out: &mut Vec<(u32, f64)>,
-) {
-    let pairs = cols.iter().copied().zip(weights.iter().copied());
-    out.extend(pairs.filter(|e| e.1 > 0.0));
-    let always = MOST_KEPT.min((out.len() as f64 * frac).floor() as usize);
-    out.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    let mut rank = 0;
-    out.retain(|e| {
-        rank += 1;
-        rank <= always || time[i] <= time[e.0 as usize]
-    });
-}
-
-fn check_arguments(conn: &Csr, time: &[f64], frac: f64) -> Result<()> {
-    check_weights(conn)?;
-    if time.len() != conn.rows() {
-        return Err(CoreError::Shape {
-            what: "the pseudotime".into(),
-            expected: conn.rows(),
-            found: time.len(),
+    scheme: Threshold,
+    empty: EmptyRows,
+) -> Result<Transition<'a>> {
+    let mut biased = bias(exec, conn, time, scheme)?;
+    let absorbing = biased.empty();
+    if empty == EmptyRows::Refuse && !absorbing.is_empty() {
+        return Err(CoreError::NoEdgeLeft {
+            count: absorbing.len(),
+            cells: absorbing.into_iter().take(SHOWN).collect(),
         });
     }
-    let bad: Vec<usize> = (0..time.len()).filter(|&i| !time[i].is_finite()).collect();
-    if !bad.is_empty() {
-        return Err(CoreError::NotFinite {
-            what: "the pseudotime".into(),
-            count: bad.len(),
-            cells: bad.into_iter().take(SHOWN).collect(),
-        });
-    }
-    if (0.0..=1.0).contains(&frac) {
-        return Ok(());
-    }
-    Err(CoreError::Range {
-        what: "frac_to_keep".into(),
-        value: frac,
-        allowed: "0 to 1".into(),
+    // Rows that sum to one already are left as they are.
+    let off = biased.sums().any(|s| (s - 1.0).abs() > ROW_SUM_TOLERANCE);
+    biased.finish(off, true);
+    Ok(Transition {
+        plan: biased.plan(exec)?,
+        biased,
+        absorbing,
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rng::Stream;
-    use crate::sparse::csr::from_rows;
-
-    fn graph(n: usize, k: usize) -> (Csr, Vec<f64>) {
-        let mut s = Stream::new(8, 0, 0, 0);
-        let rows = (0..n)
-            .map(|i| {
-                (1..=k)
-                    // Eighths, so that ties are common.
-                    .map(|o| (((i + o * o) % n) as u32, (1 + s.below(8)) as f64 / 8.0))
-                    .collect::<std::collections::BTreeMap<u32, f64>>()
-                    .into_iter()
-                    .collect()
-            })
-            .collect();
-        let time = (0..n).map(|_| s.below(20) as f64).collect();
-        (from_rows(n, rows).unwrap(), time)
+impl Transition<'_> {
+    /// What the bias did to the edges.
+    pub fn losses(&self) -> Losses {
+        self.biased.losses()
     }
 
-    #[test]
-    fn the_rule_in_plain_words_agrees() {
-        let exec = Exec::with_threads(2).unwrap();
-        let (c, t) = graph(101, 9);
-        for frac in [0.12, 0.3, 1.0] {
-            let found = hard_threshold_with(&exec, &c, &t, frac, EmptyRows::Absorb).unwrap();
-            for i in 0..101 {
-                let (cols, w) = row(&c, i);
-                let m = ((cols.len() as f64 * frac).floor() as usize).min(30);
-                // A neighbour is kept if fewer than m others come before it.
-                let before = |a: usize| {
-                    (0..w.len())
-                        .filter(|&b| w[b] > w[a] || (w[b] == w[a] && cols[b] < cols[a]))
-                        .count()
-                };
-                let kept: Vec<usize> = (0..w.len())
-                    .filter(|&a| before(a) < m || t[i] <= t[cols[a] as usize])
-                    .collect();
-                let total: f64 = kept.iter().map(|&a| w[a]).sum();
-                let (rc, rv) = row(&found, i);
-                if kept.is_empty() {
-                    assert_eq!((rc, rv), (&[i as u32][..], &[1.0][..]));
-                    continue;
-                }
-                assert_eq!(rc, kept.iter().map(|&a| cols[a]).collect::<Vec<_>>());
-                for (v, &a) in rv.iter().zip(&kept) {
-                    assert!((v - w[a] / total).abs() < 1e-15);
-                }
+    /// Whether the graph is its own transpose, to the bit.
+    pub fn is_symmetric(&self) -> bool {
+        self.biased.is_symmetric()
+    }
+
+    /// Writes rows and values; see [`Biased::fill`].
+    ///
+    /// # Errors
+    /// `shape`, `interrupted`.
+    pub fn fill(&self, exec: &Exec, i: &mut [i32], x: &mut [f64]) -> Result<()> {
+        self.biased.fill(exec, &self.plan, i, x)
+    }
+
+    /// The matrix as slots for R.
+    ///
+    /// # Errors
+    /// `memory`, `interrupted`.
+    pub fn slots(&self, exec: &Exec) -> Result<CscSlots> {
+        self.biased.slots(exec)
+    }
+}
+
+/// Number of pieces of a graph, directions ignored; only positive entries are
+/// edges. Ends as soon as there is one piece, and a few edges of every cell are
+/// looked at first: practically O(n) for a graph in one piece. For a graph known to
+/// be `symmetric`, cells of the largest piece need not be looked at again either
+/// (Sutton, Ben-Nun & Barak 2018).
+///
+/// # Errors
+/// `memory`, `interrupted`.
+pub fn pieces(exec: &Exec, graph: CscView<'_>, symmetric: bool) -> Result<usize> {
+    /// Edges of every cell in the first round.
+    const FIRST: usize = 2;
+    let n = graph.cols();
+    let mut forest = Forest::new(n)?;
+    for c in 0..n {
+        let (rows, values) = graph.column(c);
+        forest.link(c, rows.iter().zip(values).take(FIRST));
+    }
+    let largest = if symmetric { forest.largest()? } else { None };
+    for c in 0..n {
+        if forest.pieces <= 1 {
+            break;
+        }
+        if c % (1 << 16) == 0 {
+            exec.check()?;
+        }
+        if largest.is_some() && largest == Some(forest.root(c as u32)) {
+            continue;
+        }
+        let (rows, values) = graph.column(c);
+        forest.link(c, rows.iter().zip(values).skip(FIRST));
+    }
+    Ok(forest.pieces)
+}
+
+/// Union by smaller root with path halving (Tarjan & van Leeuwen 1984).
+struct Forest {
+    parent: Vec<u32>,
+    pieces: usize,
+}
+
+impl Forest {
+    fn new(n: usize) -> Result<Forest> {
+        let mut parent = try_with_capacity(n, "the pieces of a graph")?;
+        parent.extend(0..n as u32);
+        Ok(Forest { parent, pieces: n })
+    }
+
+    fn root(&mut self, mut i: u32) -> u32 {
+        while self.parent[i as usize] != i {
+            let up = self.parent[self.parent[i as usize] as usize];
+            self.parent[i as usize] = up;
+            i = up;
+        }
+        i
+    }
+
+    fn link<'a>(&mut self, c: usize, edges: impl Iterator<Item = (&'a i32, &'a f64)>) {
+        for (&r, &v) in edges {
+            let (a, b) = (self.root(c as u32), self.root(r as u32));
+            if v > 0.0 && a != b {
+                self.parent[a.max(b) as usize] = a.min(b);
+                self.pieces -= 1;
             }
         }
     }
 
-    #[test]
-    fn a_cell_that_loses_everything_is_named_or_absorbs() {
-        let exec = Exec::serial();
-        let c = from_rows(2, vec![vec![(1, 1.0)], vec![(0, 1.0)]]).unwrap();
-        match hard_threshold(&exec, &c, &[0.0, 1.0], 0.0) {
-            Err(CoreError::Isolated { count, cells }) => assert_eq!((count, cells), (1, vec![1])),
-            other => panic!("{other:?}"),
+    /// Root of the piece with most cells, of equal ones the first.
+    fn largest(&mut self) -> Result<Option<u32>> {
+        let n = self.parent.len();
+        let mut size = try_filled(n, 0u32, "the pieces of a graph")?;
+        for i in 0..n as u32 {
+            let r = self.root(i) as usize;
+            size[r] += 1;
         }
-        let t = hard_threshold_with(&exec, &c, &[0.0, 1.0], 0.0, EmptyRows::Absorb).unwrap();
-        assert_eq!(row(&t, 1), (&[1u32][..], &[1.0][..]));
-        let alone = from_rows(2, vec![vec![(1, 1.0)], vec![]]).unwrap();
-        let e = hard_threshold_with(&exec, &alone, &[0.0, 1.0], 0.0, EmptyRows::Absorb);
-        assert_eq!(e.unwrap_err().kind(), "disconnected");
-    }
-
-    #[test]
-    fn any_number_of_threads_gives_the_same_bits() {
-        let (c, t) = graph(1400, 12);
-        let run = |threads| {
-            let exec = Exec::with_threads(threads).unwrap();
-            hard_threshold(&exec, &c, &t, 0.3).unwrap()
-        };
-        let one = run(1);
-        assert_eq!(one, run(2));
-        assert_eq!(one, run(4));
-    }
-
-    #[test]
-    fn arguments_are_checked() {
-        let exec = Exec::serial();
-        let (c, mut t) = graph(30, 3);
-        let kind = |t: &[f64], f| hard_threshold(&exec, &c, t, f).unwrap_err().kind();
-        assert_eq!(kind(&t, 1.5), "range");
-        assert_eq!(kind(&t, f64::NAN), "range");
-        assert_eq!(kind(&t[1..], 0.3), "shape");
-        t[4] = f64::NAN;
-        assert_eq!(kind(&t, 0.3), "range");
+        let best = (0..n as u32).max_by_key(|&i| (size[i as usize], std::cmp::Reverse(i)));
+        Ok(best)
     }
 }
+
+/// Number of communicating classes of a chain (its transpose has the same). One
+/// class: every cell can reach every other. O(n + entries).
+///
+/// # Errors
+/// `shape`, `memory`.
+pub fn classes(chain: CscView<'_>) -> Result<usize> {
+    Ok(communicating_classes(&chain.columns_as_rows()?)?.n_classes)
+}
+
+#[cfg(test)]
+#[path = "pseudotime_tests.rs"]
+mod tests;

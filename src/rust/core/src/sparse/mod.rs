@@ -3,5 +3,7 @@
 pub mod csr;
 pub mod ops;
 pub mod stochastic;
+pub mod view;
 
 pub use csr::{CscSlots, Csr};
+pub use view::CscView;
