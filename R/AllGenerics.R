@@ -100,6 +100,20 @@ setGeneric("computeProjection", function(x, ...) {
     standardGeneric("computeProjection")
 }, signature = "x")
 
+#' @rdname ThresholdScheme
+#' @export
+setGeneric("biasKnn", function(scheme, conn, pseudotime, ...) {
+    force(scheme)
+    standardGeneric("biasKnn")
+}, signature = "scheme")
+
+#' @rdname computeCytotrace
+#' @export
+setGeneric("computeCytotrace", function(x, ...) {
+    force(x)
+    standardGeneric("computeCytotrace")
+}, signature = "x")
+
 # Estimators -------------------------------------------------------------------
 
 #' @rdname computeSchur

@@ -6,6 +6,7 @@ use extendr_api::prelude::*;
 use fatecast_core::exec::Exec;
 use fatecast_core::graph::edges::{self, Faults};
 use fatecast_core::sparse::csr::{self, CscSlots, Csr};
+use fatecast_core::sparse::CscView;
 use fatecast_core::Result;
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 
@@ -51,7 +52,17 @@ impl SparseArg {
     }
 }
 
-impl Slots<'_> {
+impl<'a> Slots<'a> {
+    /// The matrix where it lies, checked.
+    pub fn view(&self, exec: &Exec) -> Result<CscView<'a>> {
+        CscView::new(exec, self.shape, self.p, self.i, self.x)
+    }
+
+    /// Its row indices, column by column.
+    pub fn rows(&self) -> &'a [i32] {
+        self.i
+    }
+
     /// The matrix itself, by rows.
     pub fn by_rows(&self, exec: &Exec) -> Result<Csr> {
         csr::from_csc_slots(exec, self.shape, self.p, self.i, self.x)

@@ -7,7 +7,6 @@ use extendr_api::prelude::*;
 use fatecast_core::exec::Exec;
 use fatecast_core::kernel::combine::{product, weighted};
 use fatecast_core::kernel::connectivity::connectivity_transition;
-use fatecast_core::kernel::pseudotime::hard_threshold;
 use fatecast_core::sparse::csr::{to_csc_slots, Csr};
 use fatecast_core::sparse::stochastic::{check, normalize};
 use fatecast_core::Result;
@@ -43,22 +42,6 @@ fn rs_kernel_connectivity(
     guard(|| {
         transition(&graph, n_threads, &progress, |exec, c| {
             connectivity_transition(exec, &c, density_normalize)
-        })
-    })
-}
-
-/// Transitions along a pseudotime, hard threshold.
-#[extendr]
-fn rs_kernel_pseudotime(
-    graph: List,
-    pseudotime: &[f64],
-    frac_to_keep: f64,
-    n_threads: i32,
-    progress: Robj,
-) -> Robj {
-    guard(|| {
-        transition(&graph, n_threads, &progress, |exec, c| {
-            hard_threshold(exec, &c, pseudotime, frac_to_keep)
         })
     })
 }
@@ -127,7 +110,6 @@ extendr_module! {
     fn rs_kernel_check;
     fn rs_kernel_normalize;
     fn rs_kernel_connectivity;
-    fn rs_kernel_pseudotime;
     fn rs_kernel_sum;
     fn rs_kernel_product;
 }

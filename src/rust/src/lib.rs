@@ -11,6 +11,8 @@ mod embed;
 mod graph;
 mod job;
 mod kernel;
+mod kernel_cytotrace;
+mod kernel_pseudotime;
 mod kernel_velocity;
 mod lineage;
 mod options;
@@ -29,6 +31,8 @@ extendr_module! {
     use embed;
     use graph;
     use kernel;
+    use kernel_cytotrace;
+    use kernel_pseudotime;
     use kernel_velocity;
     use lineage;
     use selftest;
