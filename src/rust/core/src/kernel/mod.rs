@@ -1,5 +1,6 @@
 //! From graphs and cell states to transition matrices: where a cell goes next.
 
+pub mod cbc;
 pub mod combine;
 pub mod connectivity;
 pub mod cytotrace;
@@ -7,7 +8,10 @@ pub mod grid;
 mod occupancy;
 mod plane;
 pub mod projection;
+pub mod coupling;
+pub mod flow;
 pub mod pseudotime;
+pub mod realtime;
 pub mod similarity;
 pub mod similarity_curvature;
 mod similarity_moves;
