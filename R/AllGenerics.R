@@ -113,6 +113,12 @@ setGeneric("computeCytotrace", function(x, ...) {
     force(x)
     standardGeneric("computeCytotrace")
 }, signature = "x")
+#' @rdname computeCoupling
+#' @export
+setGeneric("computeCoupling", function(kernel, source, target, ...) {
+    force(kernel)
+    standardGeneric("computeCoupling")
+}, signature = "kernel")
 
 # Estimators -------------------------------------------------------------------
 

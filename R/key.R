@@ -88,6 +88,8 @@
     num_exp_genes = "ct_num_exp_genes", gene_corr = "ct_gene_corr",
     correlates = "ct_correlates", params = "ct_params"
 )
+# Growth rates of couplings, which lead forward whichever way a kernel runs.
+.keyGrowth <- .keyDirected("growth")
 .keyOffset <- "cellrank_offset"
 .keyPAGA <- "paga"
 .keyPseudotime <- "dpt_pseudotime"

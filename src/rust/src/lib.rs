@@ -14,6 +14,7 @@ mod kernel;
 mod kernel_cytotrace;
 mod kernel_pseudotime;
 mod kernel_velocity;
+mod kernel_realtime;
 mod lineage;
 mod options;
 mod selftest;
@@ -34,6 +35,7 @@ extendr_module! {
     use kernel_cytotrace;
     use kernel_pseudotime;
     use kernel_velocity;
+    use kernel_realtime;
     use lineage;
     use selftest;
     use simulate;
