@@ -137,3 +137,6 @@ setMethod(".writeMisc", "ANY", function(x, misc) {
 setMethod(".dropResults", "ANY", function(x, keys) {
     .refuseMatrix(x, "cannot hold results")
 })
+setMethod(".keepFeatures", "ANY", function(x, features, experiment = NULL) {
+    .refuseMatrix(x, "cannot lose features here")
+})

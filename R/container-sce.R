@@ -306,3 +306,8 @@ setMethod(".dropResults", "SingleCellExperiment", function(x, keys) {
     }
     x
 })
+setMethod(".keepFeatures", "SingleCellExperiment", function(x, features,
+                                                           experiment = NULL) {
+    y <- .sceExperiment(x, experiment)
+    .sceReplace(x, experiment, y[.featureNames(y) %in% features, ])
+})

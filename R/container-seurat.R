@@ -342,3 +342,16 @@ setMethod(".dropResults", "Seurat", function(x, keys) {
     }
     x
 })
+# Assays over the same features, as those of spliced and unspliced counts are,
+# lose the same ones.
+setMethod(".keepFeatures", "Seurat", function(x, features, experiment = NULL) {
+    all <- .featureNames(x, experiment)
+    kept <- all[all %in% features]
+    for (name in names(slot(x, "assays"))) {
+        a <- slot(x, "assays")[[name]]
+        if (setequal(rownames(a), all)) {
+            x <- .setEntry(x, "assays", name, subset(a, features = kept))
+        }
+    }
+    x
+})

@@ -141,3 +141,10 @@ setGeneric(
     function(x, keys) standardGeneric(".dropResults"),
     signature = "x"
 )
+
+# The object with these features only, in the order it has them in.
+setGeneric(
+    ".keepFeatures",
+    function(x, features, experiment = NULL) standardGeneric(".keepFeatures"),
+    signature = "x"
+)

@@ -64,6 +64,10 @@
 .keyKL <- function(key) paste0(key, "_kl_divergence")
 .keyEntropy <- function(key) paste0(key, "_entropy")
 .keyTrend <- function(lineage) paste0("lineage_", lineage, "_trend")
+.keyVelocityColumn <- function(key, what, level = NULL) {
+    paste0(key, "_", what, if (!is.null(level)) paste0("_", level))
+}
+.keyVariance <- function(key) paste0("variance_", key)
 .keyVelocityGenes <- function(key) paste0(key, "_genes")
 # A table kept as flat columns: `absorption_times_fwd.Alpha`.
 .keyColumn <- function(key, name) paste0(key, ".", name)
@@ -100,7 +104,14 @@
 }
 .keyDiffusionValues <- "diffmap_evals"
 .keyMoments <- c(spliced = "Ms", unspliced = "Mu")
+.keyMomentsRecord <- "moments_params"
+.keyFilterRecord <- "filter_params"
 .keyVelocity <- "velocity"
+.keyHighlyVariable <- "highly_variable"
+# Totals of the cells: of the spliced, unspliced or main counts.
+.keyInitialSize <- function(kind) {
+    if (kind == "main") "initial_size" else paste0("initial_size_", kind)
+}
 .keyVelocityGraph <- "velocity_graph"
 
 # Default embedding names, in the manner of each container.

@@ -7,6 +7,7 @@ use fatecast_core::exec::Exec;
 use fatecast_core::graph::edges::{self, Faults};
 use fatecast_core::sparse::csr::{self, CscSlots, Csr};
 use fatecast_core::sparse::CscView;
+use fatecast_core::velocity::layer::{Layer, SparseLayer};
 use fatecast_core::Result;
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 
@@ -63,6 +64,11 @@ impl<'a> Slots<'a> {
         self.i
     }
 
+    /// A genes x cells matrix as a layer of counts, nothing copied.
+    pub fn layer(&self) -> Result<SparseLayer<'a>> {
+        SparseLayer::new(self.shape, self.p, self.i, self.x)
+    }
+
     /// The matrix itself, by rows.
     pub fn by_rows(&self, exec: &Exec) -> Result<Csr> {
         csr::from_csc_slots(exec, self.shape, self.p, self.i, self.x)
@@ -93,7 +99,15 @@ pub enum MatrixView<'a> {
     Dense(ArrayView2<'a, f64>),
 }
 
-impl MatrixView<'_> {
+impl<'a> MatrixView<'a> {
+    /// The layer of counts that a features x cells matrix is.
+    pub fn layer(&self) -> Result<Layer<'a>> {
+        match self {
+            MatrixView::Sparse(s) => s.layer().map(Layer::Sparse),
+            MatrixView::Dense(x) => Ok(Layer::Dense(*x)),
+        }
+    }
+
     /// Number of features: R's rows.
     pub fn features(&self) -> usize {
         match self {

@@ -13,14 +13,15 @@ mod job;
 mod kernel;
 mod kernel_cytotrace;
 mod kernel_pseudotime;
-mod kernel_velocity;
 mod kernel_realtime;
+mod kernel_velocity;
 mod lineage;
 mod options;
 mod selftest;
 mod simulate;
 mod trajectory;
 mod umap;
+mod velocity;
 mod walk;
 
 use extendr_api::prelude::*;
@@ -42,4 +43,5 @@ extendr_module! {
     use trajectory;
     use umap;
     use walk;
+    use velocity;
 }

@@ -18,6 +18,11 @@ impl Options {
         self.0.get(name).ok_or_else(|| malformed(name))
     }
 
+    /// A value that may be NULL.
+    pub fn optional(&self, name: &str) -> Option<&Robj> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
     pub fn number(&self, name: &'static str) -> Result<f64> {
         let value = self.get(name)?;
         let whole = || value.as_integer().map(f64::from);

@@ -28,5 +28,7 @@ pub mod simulate;
 pub mod sparse;
 #[cfg(test)]
 mod testing;
+pub mod transport;
+pub mod velocity;
 
 pub use error::{CoreError, Result};

@@ -3,13 +3,13 @@
 pub mod cbc;
 pub mod combine;
 pub mod connectivity;
+pub mod coupling;
 pub mod cytotrace;
+pub mod flow;
 pub mod grid;
 mod occupancy;
 mod plane;
 pub mod projection;
-pub mod coupling;
-pub mod flow;
 pub mod pseudotime;
 pub mod realtime;
 pub mod similarity;
