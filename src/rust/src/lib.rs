@@ -20,6 +20,7 @@ mod options;
 mod selftest;
 mod simulate;
 mod trajectory;
+mod transport;
 mod umap;
 mod velocity;
 mod walk;
@@ -41,6 +42,7 @@ extendr_module! {
     use selftest;
     use simulate;
     use trajectory;
+    use transport;
     use umap;
     use walk;
     use velocity;

@@ -26,6 +26,7 @@ pub mod rng;
 pub mod simd;
 pub mod simulate;
 pub mod sparse;
+pub mod transport;
 #[cfg(test)]
 mod testing;
 pub mod transport;
