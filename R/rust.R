@@ -50,11 +50,23 @@ rs_kernel_normalize <- function(matrix, n_threads, progress) .Call(wrap__rs_kern
 
 rs_kernel_connectivity <- function(graph, density_normalize, n_threads, progress) .Call(wrap__rs_kernel_connectivity, graph, density_normalize, n_threads, progress)
 
-rs_kernel_pseudotime <- function(graph, pseudotime, frac_to_keep, n_threads, progress) .Call(wrap__rs_kernel_pseudotime, graph, pseudotime, frac_to_keep, n_threads, progress)
-
 rs_kernel_sum <- function(matrices, weights, n_threads, progress) .Call(wrap__rs_kernel_sum, matrices, weights, n_threads, progress)
 
 rs_kernel_product <- function(matrices, scaled, n_threads, progress) .Call(wrap__rs_kernel_product, matrices, scaled, n_threads, progress)
+
+rs_cytotrace_moments <- function(matrix, state, n_threads, progress) .Call(wrap__rs_cytotrace_moments, matrix, state, n_threads, progress)
+
+rs_cytotrace_genes <- function(state, genes, n_genes, n_threads, progress) .Call(wrap__rs_cytotrace_genes, state, genes, n_genes, n_threads, progress)
+
+rs_cytotrace_aggregate <- function(matrix, selected, aggregation, n_threads, progress) .Call(wrap__rs_cytotrace_aggregate, matrix, selected, aggregation, n_threads, progress)
+
+rs_cytotrace_scale <- function(scores, n_threads, progress) .Call(wrap__rs_cytotrace_scale, scores, n_threads, progress)
+
+rs_threshold_bias <- function(graph, time, options, n_threads, progress) .Call(wrap__rs_threshold_bias, graph, time, options, n_threads, progress)
+
+rs_kernel_pseudotime <- function(graph, time, options, n_threads, progress) .Call(wrap__rs_kernel_pseudotime, graph, time, options, n_threads, progress)
+
+rs_kernel_clock <- function(time, backward, rescale) .Call(wrap__rs_kernel_clock, time, backward, rescale)
 
 rs_kernel_velocity <- function(graph, data, options, n_threads, progress) .Call(wrap__rs_kernel_velocity, graph, data, options, n_threads, progress)
 
@@ -69,6 +81,12 @@ rs_similarity <- function(scheme, v, n_velocities, d, dim, softmax_scale) .Call(
 rs_similarity_hessian <- function(scheme, v, d, dim, softmax_scale) .Call(wrap__rs_similarity_hessian, scheme, v, d, dim, softmax_scale)
 
 rs_similarity_expected <- function(probabilities, hessian, variance) .Call(wrap__rs_similarity_expected, probabilities, hessian, variance)
+
+rs_kernel_realtime <- function(couplings, staying, options, n_threads, progress) .Call(wrap__rs_kernel_realtime, couplings, staying, options, n_threads, progress)
+
+rs_kernel_flow <- function(transition, clusters, times, options, n_threads, progress) .Call(wrap__rs_kernel_flow, transition, clusters, times, options, n_threads, progress)
+
+rs_kernel_cbc <- function(transition, graph, z, d, source, target, n_threads, progress) .Call(wrap__rs_kernel_cbc, transition, graph, z, d, source, target, n_threads, progress)
 
 rs_lineage_moments <- function(matrix, p, lineages, state, n_threads, progress) .Call(wrap__rs_lineage_moments, matrix, p, lineages, state, n_threads, progress)
 
@@ -92,6 +110,10 @@ rs_dpt_root <- function(graph, values, vectors, settings, cluster, n_threads, pr
 
 rs_dpt <- function(graph, values, vectors, root, settings, n_threads, progress) .Call(wrap__rs_dpt, graph, values, vectors, root, settings, n_threads, progress)
 
+rs_transport_couple <- function(points, costs, pairs, options, n_threads, progress) .Call(wrap__rs_transport_couple, points, costs, pairs, options, n_threads, progress)
+
+rs_transport_growth <- function(proliferation, apoptosis, birth, death) .Call(wrap__rs_transport_growth, proliferation, apoptosis, birth, death)
+
 rs_embed_umap <- function(graph, data, distances, start, settings, n_threads, progress) .Call(wrap__rs_embed_umap, graph, data, distances, start, settings, n_threads, progress)
 
 rs_embed_transform <- function(new, data, embedding, settings, n_threads, progress) .Call(wrap__rs_embed_transform, new, data, embedding, settings, n_threads, progress)
@@ -103,3 +125,15 @@ rs_projection_vectors <- function(matrix, graph, embedding, dim, n_threads, prog
 rs_projection_grid <- function(places, vectors, cells, options, n_threads, progress) .Call(wrap__rs_projection_grid, places, vectors, cells, options, n_threads, progress)
 
 rs_projection_stream <- function(places, vectors, cells, options, n_threads, progress) .Call(wrap__rs_projection_stream, places, vectors, cells, options, n_threads, progress)
+
+rs_velocity_survey <- function(matrix, n_threads, progress) .Call(wrap__rs_velocity_survey, matrix, n_threads, progress)
+
+rs_velocity_light_totals <- function(matrix, sizes, fraction, n_threads, progress) .Call(wrap__rs_velocity_light_totals, matrix, sizes, fraction, n_threads, progress)
+
+rs_velocity_divisors <- function(sizes, after) .Call(wrap__rs_velocity_divisors, sizes, after)
+
+rs_velocity_gene_counts <- function(spliced, unspliced, n_threads, progress) .Call(wrap__rs_velocity_gene_counts, spliced, unspliced, n_threads, progress)
+
+rs_velocity_best <- function(r2) .Call(wrap__rs_velocity_best, r2)
+
+rs_velocity_estimate <- function(input, fit, rows, spliced, unspliced, velocity, variance, n_threads, progress) .Call(wrap__rs_velocity_estimate, input, fit, rows, spliced, unspliced, velocity, variance, n_threads, progress)

@@ -26,7 +26,6 @@ pub mod rng;
 pub mod simd;
 pub mod simulate;
 pub mod sparse;
-pub mod transport;
 #[cfg(test)]
 mod testing;
 pub mod transport;
