@@ -23,8 +23,9 @@
 #' both directions, over at most four times the larger side of the picture, and
 #' keep an even distance from each other (Jobard and Lefer 1997): the larger
 #' side divided by 30 x `density`. They leave out grid points slower than
-#' `10^(min_mass - 6)` and those whose cells have arrows shorter than the
-#' percentile `cutoff_perc`. Lines are wider where the flow is faster and have
+#' `10^(min_mass - 6)`, those whose cells have arrows shorter than the
+#' percentile `cutoff_perc` and those without a cell within three standard
+#' deviations of the weights. Lines are wider where the flow is faster and have
 #' an arrow head in the middle.
 #'
 #' Cells without finite coordinates or arrow count for nothing and are not
@@ -47,7 +48,9 @@
 #' @param linewidth width of the lines relative to the default.
 #' @param arrow_size size of arrow heads (`"stream"`) relative to the default.
 #' @param arrow_length length of arrows (`"grid"`, `"cells"`) relative to the
-#'   default.
+#'   default, at which the longest reach to the next point of the grid, or over
+#'   a fortieth of the picture; the numbers of `plotProjectionData()` are not
+#'   stretched.
 #' @param line_color colour of lines and arrows.
 #' @param alpha opacity of the points, above 0 and at most 1.
 #' @return `plotProjection()`: a ggplot for at most one colour, else a patchwork
@@ -74,7 +77,7 @@
 #' plotProjection(k, basis = "PCA", color = "cell_type")
 #' plotProjection(k, basis = "PCA", mode = "grid", density = 0.5)
 #' head(plotProjectionData(k, basis = "PCA"))
-#' @include kernel-projection.R plot-embedding.R plot-walk.R
+#' @include plot-projection-data.R plot-embedding.R plot-walk.R
 #' @export
 plotProjection <- function(x, basis = "umap",
                            mode = c("stream", "grid", "cells"), color = NULL,
@@ -182,12 +185,27 @@ plotProjection <- function(x, basis = "umap",
         return(.streamLayers(flow, look))
     }
     flow <- flow[is.finite(flow$x + flow$y + flow$dx + flow$dy), , drop = FALSE]
-    flow$to_x <- flow$x + look$arrow_length * flow$dx
-    flow$to_y <- flow$y + look$arrow_length * flow$dy
+    stretch <- look$arrow_length * .arrowStretch(flow, mode)
+    flow$to_x <- flow$x + stretch * flow$dx
+    flow$to_y <- flow$y + stretch * flow$dy
     .arrowLayer(
-        flow, look, length = unit(2.2 * look$arrow_size, "pt"), angle = 25,
-        linewidth = 0.55 * .linePoint * look$linewidth
+        flow, look, length = unit(2.4 * look$arrow_size, "pt"), angle = 25,
+        linewidth = 0.6 * .linePoint * look$linewidth
     )
+}
+
+# The longest arrows (their 95th percentile) reach to the next point of the
+# grid, or over a fortieth of the picture.
+.arrowStretch <- function(flow, mode) {
+    size <- sqrt(flow$dx^2 + flow$dy^2)
+    long <- stats::quantile(size[size > 0], 0.95, names = FALSE)
+    room <- if (mode == "grid") {
+        step <- c(diff(sort(unique(flow$x))), diff(sort(unique(flow$y))))
+        stats::median(step)
+    } else {
+        max(diff(range(flow$x)), diff(range(flow$y))) / 40
+    }
+    if (is.finite(room / long)) room / long else 1
 }
 
 #' @importFrom ggplot2 geom_segment

@@ -18,6 +18,10 @@ const POINTS: usize = 64;
 /// Most grid points on an axis.
 const MAX_POINTS: usize = 5000;
 
+/// Distance of a cell that is not near, in standard deviations. At the usual
+/// smoothing the corners of a square of the grid that holds a cell are nearer.
+const FAR: f64 = 3.0;
+
 /// How to smooth.
 #[derive(Debug, Clone, Copy)]
 pub struct GridOptions {
@@ -42,6 +46,9 @@ pub struct Grid {
     pub length: Vec<f64>,
     /// Number of nearest cells used.
     pub n_neighbors: usize,
+    /// The weight of a single cell [`FAR`] standard deviations away: with less
+    /// mass a point has no cell near it.
+    pub least_mass: f64,
 }
 
 impl Grid {
@@ -100,15 +107,20 @@ pub fn smooth_grid(
         mass: values.iter().map(|v| v[2]).collect(),
         length: values.iter().map(|v| v[3]).collect(),
         n_neighbors: k,
+        least_mass: weight(FAR * FAR * sd * sd, sd),
     })
+}
+
+/// Density of the normal distribution at the square of a distance.
+fn weight(square: f64, sd: f64) -> f64 {
+    math::exp(-0.5 * square / (sd * sd)) / (sd * (2.0 * std::f64::consts::PI).sqrt())
 }
 
 /// Arrow (two numbers), mass and length at a point, of its nearest cells.
 fn average(near: &[(f64, u32)], u: &[[f64; 2]], sd: f64) -> [f64; 4] {
-    let peak = 1.0 / (sd * (2.0 * std::f64::consts::PI).sqrt());
     let (mut sum, mut size, mut mass) = ([0.0; 2], [0.0; 2], 0.0);
     for &(square, cell) in near {
-        let weight = peak * math::exp(-0.5 * square / (sd * sd));
+        let weight = weight(square, sd);
         mass += weight;
         for c in 0..2 {
             sum[c] += weight * u[cell as usize][c];

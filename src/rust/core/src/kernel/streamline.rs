@@ -5,8 +5,8 @@
 //! be a full separation away from all lines drawn so far, and a line ends where it
 //! comes nearer than a part of that to another or to an earlier stretch of itself
 //! (Jobard and Lefer 1997). Seeds lie beside lines that exist, so that the picture
-//! grows from where most cells are, until no room is left. Lines stay where the
-//! averaged arrows are long enough to mean something.
+//! grows from where most cells are, until no room is left. Lines stay where there
+//! are cells and the averaged arrows are long enough to mean something.
 //!
 //! The direction field is integrated by Heun's method with a step that follows the
 //! difference from Euler's.
@@ -18,7 +18,7 @@ use crate::exec::Exec;
 use crate::math;
 
 /// A line ends this share of the separation away from another.
-const NEAREST: f64 = 0.6;
+const NEAREST: f64 = 0.5;
 /// Steps in units of the separation: the longest, the shortest, the error allowed.
 const STEP: [f64; 3] = [0.25, 0.005, 0.01];
 /// Shorter lines, in units of the separation, are not drawn.
@@ -158,7 +158,12 @@ impl Field {
         let max_speed = speed.iter().fold(0.0f64, |m, &s| m.max(s));
         let slow = math::pow(10.0, options.min_mass - 6.0).min(0.9 * max_speed);
         let short = percentile(&grid.length, options.cutoff_perc);
-        let kept = |i: usize| speed[i] >= slow && speed[i] > 0.0 && grid.length[i] >= short;
+        let kept = |i: usize| {
+            speed[i] >= slow
+                && speed[i] > 0.0
+                && grid.length[i] >= short
+                && grid.mass[i] >= grid.least_mass
+        };
         let vectors = (0..speed.len()).map(|i| kept(i).then(|| grid.vectors[i]));
         Field {
             low: [grid.axes[0][0], grid.axes[1][0]],

@@ -16,6 +16,7 @@ fn made(p: usize, f: impl Fn(f64, f64) -> [f64; 2]) -> Grid {
         vectors,
         axes: [axis.clone(), axis],
         n_neighbors: 1,
+        least_mass: 0.0,
     }
 }
 
@@ -164,6 +165,24 @@ fn slow_and_short_points_are_left_out() {
     let still = made(10, |_, _| [0.0, 0.0]);
     let out = stream_lines(&Exec::serial(), &still, &options()).unwrap();
     assert_eq!(out, StreamLines::default());
+}
+
+#[test]
+fn lines_stay_where_cells_are() {
+    let mut grid = made(41, |_, _| [1.0, 0.2]);
+    grid.least_mass = 0.5;
+    for at in 0..41 * 41 {
+        let [x, y] = grid.place(at);
+        grid.mass[at] = if x.abs() < 0.5 && y.abs() < 0.5 {
+            1.0
+        } else {
+            0.4
+        };
+    }
+    let out = stream_lines(&Exec::serial(), &grid, &options()).unwrap();
+    assert!(out.lengths.len() > 5);
+    let inside = |v: f64| v.abs() < 0.5;
+    assert!(out.points.iter().all(|p| inside(p[0]) && inside(p[1])));
 }
 
 #[test]
