@@ -36,7 +36,8 @@
 #' Class `fatecast_warning_<kind>`, `fatecast_warning`; the kinds are
 #' `not_converged`, `disconnected`, `not_symmetric`, `dropped` (cells, genes or
 #' an earlier result were left out or overwritten), `replaced_argument`,
-#' `single_lineage`, `dense` and `fallback`.
+#' `single_lineage`, `dense`, `fallback` and `unreliable` (input that supports a
+#' result badly).
 #'
 #' @section Messages:
 #' Class `fatecast_message`: progress and choices made.
@@ -74,7 +75,7 @@ NULL
 
 .warningKinds <- c(
     "not_converged", "disconnected", "not_symmetric", "dropped",
-    "replaced_argument", "single_lineage", "dense", "fallback"
+    "replaced_argument", "single_lineage", "dense", "fallback", "unreliable"
 )
 
 # The classes of an error of this kind, most specific first.
