@@ -331,7 +331,9 @@ fn rs_velocity_estimate(
 ) -> Robj {
     guard(|| {
         let input = InputArg::new(&input)?;
-        let fit = fit.as_list().map(|l| FitArg::new(&l)).transpose()?;
+        // NULL is a list to extendr, an empty one.
+        let fit = fit.as_list().filter(|l| !l.is_empty());
+        let fit = fit.map(|l| FitArg::new(&l)).transpose()?;
         let counts = [input.counts[0].view()?, input.counts[1].view()?];
         let [first, all] = *rows else {
             return Err(malformed("rows"));
