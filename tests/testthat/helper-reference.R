@@ -76,6 +76,12 @@ compareKernels <- function(sce, reference, n_threads) {
         "velocity matrix" = c(
             largestDifference(matrix(velocity), peer$velocity), 1e-6
         ),
+        "velocity matrix (stochastic)" = c(largestDifference(
+            matrix(fatecast::computeTransitionMatrix(
+                fatecast::VelocityKernel(sce), model = "stochastic",
+                n_threads = n_threads
+            )), peer$velocity_stochastic
+        ), 1e-4),
         "softmax_scale (relative)" = c(
             abs(scale / reference$softmax_scale - 1), 1e-6
         ),

@@ -107,23 +107,34 @@ fn sums(v: &[f64], centre: f64, from: &[f64], to: &[f64]) -> Sums {
     let (from, to) = (&from[..n], &to[..n]);
     let (mut product, mut step, mut square) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
     let whole = n - n % LANES;
-    let mut add = |l: usize, v: f64, a: f64, b: f64| {
-        let d = b - a;
-        product[l] += (v - centre) * d;
-        step[l] += d;
-        square[l] += d * d;
-    };
     let chunks = v[..whole]
         .chunks_exact(LANES)
         .zip(from[..whole].chunks_exact(LANES))
         .zip(to[..whole].chunks_exact(LANES));
+    // One loop per sum, each of which becomes a few wide instructions.
     for ((v, a), b) in chunks {
+        let (mut d, mut turned) = ([0.0; LANES], [0.0; LANES]);
         for l in 0..LANES {
-            add(l, v[l], a[l], b[l]);
+            d[l] = b[l] - a[l];
+        }
+        for l in 0..LANES {
+            turned[l] = v[l] - centre;
+        }
+        for l in 0..LANES {
+            product[l] += turned[l] * d[l];
+        }
+        for l in 0..LANES {
+            step[l] += d[l];
+        }
+        for l in 0..LANES {
+            square[l] += d[l] * d[l];
         }
     }
     for l in 0..n - whole {
-        add(l, v[whole + l], from[whole + l], to[whole + l]);
+        let d = to[whole + l] - from[whole + l];
+        product[l] += (v[whole + l] - centre) * d;
+        step[l] += d;
+        square[l] += d * d;
     }
     Sums {
         product: tree(product),

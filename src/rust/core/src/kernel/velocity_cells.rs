@@ -5,13 +5,16 @@ use super::connectivity::{check_square, refuse_isolated};
 use super::similarity::{Moments, Similarity};
 use crate::error::{try_filled, CoreError, Result, SHOWN};
 use crate::exec::Exec;
-use crate::simd;
+use crate::simd::{self, LANES};
 use crate::sparse::csr::{from_parts, row, row_range, Csr};
 use ndarray::ArrayView2;
 use std::borrow::Cow;
 
 /// Cells per task.
 pub(super) const CELLS: usize = 64;
+
+/// Lines of a row that are fetched ahead.
+const FETCHED: usize = 16;
 
 /// What the kernel reads.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +101,24 @@ impl<'a> Cells<'a> {
     #[inline(always)]
     pub fn velocity(&self, i: usize) -> &[f64] {
         &self.v[i * self.features..(i + 1) * self.features]
+    }
+
+    /// Brings what is known of the neighbours of cell `i` near the processor. They
+    /// lie anywhere in memory, and reading one number from each line of all of them
+    /// at once waits for all together instead of for one after another. Of rows of
+    /// more than a few lines the processor guesses the rest by itself.
+    #[inline(always)]
+    pub fn fetch(&self, i: usize, velocities: bool) {
+        let mut sum = 0.0;
+        for &j in self.near(i) {
+            let place = self.place(j as usize);
+            sum += place.iter().step_by(LANES).take(FETCHED).sum::<f64>();
+            if velocities {
+                let v = self.velocity(j as usize);
+                sum += v.iter().step_by(LANES).take(FETCHED).sum::<f64>();
+            }
+        }
+        std::hint::black_box(sum);
     }
 
     /// Centre and length of every velocity, and the cells that have none.

@@ -34,6 +34,7 @@ pub(super) fn score_all(
                 let mut out = out.iter_mut();
                 for i in rows {
                     let here = cells.place(i);
+                    cells.fetch(i, direction == Direction::BackwardTranspose);
                     for (&j, out) in cells.near(i).iter().zip(&mut out) {
                         let j = j as usize;
                         let there = cells.place(j);
