@@ -40,7 +40,7 @@ fn rs_threshold_bias(
         let graph = SparseArg::new(&graph)?;
         let slots = graph.slots()?;
         let out = job::run(n_threads, &progress, move |exec| {
-            bias(exec, slots.view(exec)?, time, scheme)?.slots(exec)
+            bias(exec, slots.view(exec)?, time, scheme)?.weights(exec)
         })?;
         Ok(sparse_list(out, slots.shape))
     })

@@ -97,8 +97,10 @@ pub fn transition<'a>(
         });
     }
     // Rows that sum to one already are left as they are.
-    let off = biased.sums().any(|s| (s - 1.0).abs() > ROW_SUM_TOLERANCE);
-    biased.finish(off, true);
+    if biased.sums().all(|s| (s - 1.0).abs() <= ROW_SUM_TOLERANCE) {
+        biased.keep_sums();
+    }
+    biased.absorb();
     Ok(Transition {
         plan: biased.plan(exec)?,
         biased,

@@ -18,11 +18,15 @@ use crate::exec::{split_at_bounds, Exec};
 use crate::math;
 use crate::simd;
 use crate::sparse::{CscSlots, CscView};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 /// Neighbours that are kept for their weight alone, at most.
 const MOST_KEPT: usize = 30;
 /// Rows or columns per task.
 const LINES: usize = 1024;
+/// Rows or columns whose edges go through the curve of the soft scheme at once.
+const BATCH: usize = 32;
 /// `exp` of more than this is taken for infinite.
 const LARGEST_EXPONENT: f64 = 709.0;
 
@@ -65,16 +69,21 @@ impl Threshold {
     }
 }
 
-/// What decides about the edges of a row.
+/// What decides about the edges of a row, with what is left of it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Rule {
+    mark: Mark,
+    /// Of edges that weigh `limit`, rank keeps those up to this column.
+    last: i32,
+    sum: f64,
+}
+
+/// The part of a rule that every edge is held against.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
     time: f64,
     /// Weight above which rank alone keeps an edge.
     limit: f64,
-    /// What is left of the row.
-    sum: f64,
-    /// Of edges that weigh `limit`, rank keeps those up to this column.
-    last: i32,
 }
 
 /// What the bias did to the edges.
@@ -102,11 +111,12 @@ impl Losses {
 pub struct Biased<'a> {
     conn: CscView<'a>,
     scheme: Threshold,
-    rules: Vec<Rule>,
+    marks: Vec<Mark>,
+    last: Vec<i32>,
+    /// What is left of each row; what its entries are divided by.
+    sums: Vec<f64>,
     losses: Losses,
     symmetric: bool,
-    /// Whether rows are divided by their sums.
-    divide: bool,
     /// Whether a row without entries gets one on the diagonal.
     absorb: bool,
 }
@@ -118,6 +128,8 @@ pub struct Plan {
     pub p: Vec<i32>,
     /// Whether exactly the stored entries of the graph stay.
     pub same_pattern: bool,
+    /// Hard scheme: which stored entries stay.
+    kept: Vec<bool>,
 }
 
 /// Finds what biases a graph (cells x cells) by time, one finite number per cell.
@@ -137,24 +149,27 @@ pub fn bias<'a>(
     scheme.check()?;
     check_time(conn, time)?;
     check_weights(exec, conn)?;
-    let symmetric = conn.is_symmetric(exec)?;
-    let (rules, losses) = if symmetric {
-        find_rules(exec, conn, time, scheme)?
+    let n = conn.rows();
+    let what = "rules of cells";
+    let mut biased = Biased {
+        conn,
+        scheme,
+        marks: try_filled(n, Mark::default(), what)?,
+        last: try_filled(n, 0, what)?,
+        sums: try_filled(n, 0.0, what)?,
+        losses: Losses::default(),
+        symmetric: conn.is_symmetric(exec)?,
+        absorb: false,
+    };
+    if biased.symmetric {
+        biased.find_rules(exec, conn, time)?;
     } else {
         let turned = conn.transposed(exec)?;
         let shape = (conn.cols(), conn.rows());
         let rows = CscView::new(exec, shape, &turned.p, &turned.i, &turned.x)?;
-        find_rules(exec, rows, time, scheme)?
-    };
-    Ok(Biased {
-        conn,
-        scheme,
-        rules,
-        losses,
-        symmetric,
-        divide: false,
-        absorb: false,
-    })
+        biased.find_rules(exec, rows, time)?;
+    }
+    Ok(biased)
 }
 
 fn check_time(conn: CscView<'_>, time: &[f64]) -> Result<()> {
@@ -198,86 +213,66 @@ fn check_weights(exec: &Exec, conn: CscView<'_>) -> Result<()> {
     conn.require(exec, |v| v >= 0.0, negative)
 }
 
-/// The rules of all rows; `rows` holds them as columns.
-fn find_rules(
-    exec: &Exec,
-    rows: CscView<'_>,
-    time: &[f64],
-    scheme: Threshold,
-) -> Result<(Vec<Rule>, Losses)> {
-    let n = rows.cols();
-    let mut rules = try_filled(n, Rule::default(), "rules of cells")?;
-    let tasks: Vec<(usize, &mut [Rule])> = rules.chunks_mut(LINES).enumerate().collect();
-    let losses = std::sync::Mutex::new(Losses::default());
-    exec.for_each(tasks, |(task, rules)| {
-        let mut room = Room::new();
-        let mut found = Losses::default();
-        for (k, rule) in rules.iter_mut().enumerate() {
-            let i = task * LINES + k;
-            let (cols, weights) = rows.column(i);
-            *rule = match scheme {
+impl Biased<'_> {
+    /// The rules of all rows; `rows` holds them as columns.
+    fn find_rules(&mut self, exec: &Exec, rows: CscView<'_>, time: &[f64]) -> Result<()> {
+        let scheme = self.scheme;
+        let marks = self.marks.chunks_mut(LINES);
+        let rest = self.last.chunks_mut(LINES).zip(self.sums.chunks_mut(LINES));
+        let tasks: Vec<_> = marks.zip(rest).enumerate().collect();
+        let losses = Mutex::new(Losses::default());
+        exec.for_each(tasks, |(task, (marks, (last, sums)))| {
+            let first = task * LINES;
+            let mut found = Losses::default();
+            match scheme {
                 Threshold::Hard { frac_to_keep } => {
-                    hard_rule(i, cols, weights, time, frac_to_keep, &mut room)
+                    let mut keys = Vec::new();
+                    for k in 0..marks.len() {
+                        let rule = hard_rule(rows, first + k, time, frac_to_keep, &mut keys);
+                        (marks[k], last[k], sums[k]) = (rule.mark, rule.last, rule.sum);
+                    }
                 }
                 Threshold::Soft { b, nu } => {
-                    soft_rule(i, cols, weights, time, (b, nu), &mut room, &mut found)
+                    for (k, mark) in marks.iter_mut().enumerate() {
+                        mark.time = time[first + k];
+                    }
+                    found = soft_sums(rows, first, time, (b, nu), sums);
                 }
-                Threshold::Done => Rule {
-                    sum: weights.iter().sum(),
-                    ..Rule::default()
-                },
-            };
+                Threshold::Done => {
+                    for (k, sum) in sums.iter_mut().enumerate() {
+                        *sum = rows.column(first + k).1.iter().sum();
+                    }
+                }
+            }
+            // Counts and maxima, which no order of tasks can change.
+            let mut all = losses.lock().unwrap_or_else(PoisonError::into_inner);
+            all.add(found);
+            Ok(())
+        })?;
+        self.losses = losses.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if scheme != Threshold::Done {
+            let n = rows.cols();
+            refuse_isolated((0..n).filter(|&i| rows.column(i).1.iter().all(|&w| w <= 0.0)))?;
         }
-        // Counts and maxima, which no order of tasks can change.
-        losses
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .add(found);
-        Ok(())
-    })?;
-    if scheme != Threshold::Done {
-        refuse_isolated((0..n).filter(|&i| rows.column(i).1.iter().all(|&w| w <= 0.0)))?;
+        self.refuse_overflow()
     }
-    let heavy = (0..n).filter(|&i| !rules[i].sum.is_finite());
-    let heavy: Vec<usize> = heavy.collect();
-    if !heavy.is_empty() {
-        return Err(CoreError::NotFinite {
+
+    fn refuse_overflow(&self) -> Result<()> {
+        let n = self.sums.len();
+        let heavy: Vec<usize> = (0..n).filter(|&i| !self.sums[i].is_finite()).collect();
+        if heavy.is_empty() {
+            return Ok(());
+        }
+        Err(CoreError::NotFinite {
             what: "the sums of edge weights of cells".into(),
             count: heavy.len(),
             cells: heavy.into_iter().take(SHOWN).collect(),
-        });
-    }
-    let losses = losses
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    Ok((rules, losses))
-}
-
-/// Buffers of one task.
-struct Room {
-    keys: Vec<u64>,
-    values: Vec<f64>,
-    rows: Vec<i32>,
-}
-
-impl Room {
-    fn new() -> Room {
-        Room {
-            keys: Vec::new(),
-            values: Vec::new(),
-            rows: Vec::new(),
-        }
+        })
     }
 }
 
-fn hard_rule(
-    i: usize,
-    cols: &[i32],
-    weights: &[f64],
-    time: &[f64],
-    frac: f64,
-    room: &mut Room,
-) -> Rule {
+fn hard_rule(rows: CscView<'_>, i: usize, time: &[f64], frac: f64, keys: &mut Vec<u64>) -> Rule {
+    let (cols, weights) = rows.column(i);
     let now = time[i];
     let (mut k, mut past, mut all) = (0, 0, 0.0);
     for (&j, &w) in cols.iter().zip(weights) {
@@ -287,25 +282,36 @@ fn hard_rule(
         all += w;
     }
     let mut rule = Rule {
-        time: now,
-        limit: f64::INFINITY,
-        sum: all,
+        mark: Mark {
+            time: now,
+            limit: f64::INFINITY,
+        },
         last: -1,
+        sum: all,
     };
     if past == 0 {
         return rule;
     }
     let always = MOST_KEPT.min((k as f64 * frac).floor() as usize);
     if always > 0 {
-        (rule.limit, rule.last) = rank(cols, weights, k, always, &mut room.keys);
+        (rule.mark.limit, rule.last) = rank(cols, weights, k, always, keys);
     }
     rule.sum = 0.0;
     for (&j, &w) in cols.iter().zip(weights) {
-        if stays(&rule, j, w, time[j as usize]) {
-            rule.sum += w;
-        }
+        let stays =
+            rule.mark.keeps(w, time[j as usize]) | ((w == rule.mark.limit) & (j <= rule.last));
+        // No branch: adding zero changes nothing.
+        rule.sum += if stays { w } else { 0.0 };
     }
     rule
+}
+
+impl Mark {
+    /// Whether an edge to a cell at `time` stays, ties in weight apart.
+    #[inline(always)]
+    fn keeps(self, w: f64, time: f64) -> bool {
+        (w > 0.0) & ((self.time <= time) | (w > self.limit))
+    }
 }
 
 /// The weight of rank `always` of `k` positive ones, and the column up to which
@@ -322,45 +328,45 @@ fn rank(cols: &[i32], weights: &[f64], k: usize, always: usize, keys: &mut Vec<u
     (limit, last)
 }
 
-/// Whether the hard scheme keeps an edge of a row with `rule` to `j`, at `time`.
-#[inline(always)]
-fn stays(rule: &Rule, j: i32, w: f64, time: f64) -> bool {
-    (w > 0.0) & ((rule.time <= time) | (w > rule.limit) | ((w == rule.limit) & (j <= rule.last)))
-}
-
-fn soft_rule(
-    i: usize,
-    cols: &[i32],
-    weights: &[f64],
+/// What the soft scheme leaves of rows `first..`, and what it takes.
+fn soft_sums(
+    rows: CscView<'_>,
+    first: usize,
     time: &[f64],
     (b, nu): (f64, f64),
-    room: &mut Room,
-    found: &mut Losses,
-) -> Rule {
-    let now = time[i];
-    let falls = &mut room.values;
-    falls.clear();
-    falls.extend(cols.iter().map(|&j| now - time[j as usize]));
-    for (&fall, &w) in falls.iter().zip(weights) {
-        if w > 0.0 && fall > found.largest_fall {
-            found.largest_fall = fall;
+    sums: &mut [f64],
+) -> Losses {
+    let mut found = Losses::default();
+    let mut falls = Vec::new();
+    for (batch, sums) in sums.chunks_mut(BATCH).enumerate() {
+        let lines = first + batch * BATCH..first + batch * BATCH + sums.len();
+        falls.clear();
+        for i in lines.clone() {
+            let (cols, weights) = rows.column(i);
+            for (&j, &w) in cols.iter().zip(weights) {
+                let fall = time[i] - time[j as usize];
+                falls.push(fall);
+                let there = if w > 0.0 { fall } else { 0.0 };
+                found.largest_fall = found.largest_fall.max(there);
+            }
+        }
+        factors(&mut falls, b, nu);
+        let mut rest = &falls[..];
+        for (sum, i) in sums.iter_mut().zip(lines) {
+            let weights = rows.column(i).1;
+            let (own, others) = rest.split_at(weights.len());
+            rest = others;
+            let mut vanished = 0;
+            for (&factor, &w) in own.iter().zip(weights) {
+                let left = w * factor;
+                *sum += left;
+                vanished += usize::from((left == 0.0) & (w > 0.0));
+            }
+            found.vanished += vanished;
+            found.rows += usize::from(vanished > 0);
         }
     }
-    factors(falls, b, nu);
-    let (mut sum, mut vanished) = (0.0, 0);
-    for (&factor, &w) in falls.iter().zip(weights) {
-        let left = w * factor;
-        sum += left;
-        vanished += usize::from((left == 0.0) & (w > 0.0));
-    }
-    found.vanished += vanished;
-    found.rows += usize::from(vanished > 0);
-    Rule {
-        time: now,
-        limit: 0.0,
-        sum,
-        last: 0,
-    }
+    found
 }
 
 /// Replaces falls of time by the factors of the soft scheme.
@@ -446,36 +452,75 @@ impl Biased<'_> {
 
     /// Cells that keep no edge, ascending.
     pub fn empty(&self) -> Vec<usize> {
-        (0..self.rules.len())
-            .filter(|&i| self.rules[i].sum == 0.0)
+        (0..self.sums.len())
+            .filter(|&i| self.sums[i] == 0.0)
             .collect()
     }
 
     /// Sums of the rows that are not empty.
     pub(super) fn sums(&self) -> impl Iterator<Item = f64> + '_ {
-        self.rules.iter().map(|r| r.sum).filter(|&s| s != 0.0)
+        self.sums.iter().copied().filter(|&s| s != 0.0)
     }
 
-    /// From now on rows are divided by their sums (`divide`), and empty ones get a
-    /// one on the diagonal (`absorb`).
-    pub(super) fn finish(&mut self, divide: bool, absorb: bool) {
-        self.divide = divide;
-        self.absorb = absorb;
+    /// From now on rows that are empty have a one on the diagonal.
+    pub(super) fn absorb(&mut self) {
+        self.absorb = true;
     }
 
-    /// Counts what stays, by columns. O(entries).
+    /// From now on rows are not divided by their sums.
+    pub(super) fn keep_sums(&mut self) {
+        for sum in &mut self.sums {
+            if *sum != 0.0 {
+                *sum = 1.0;
+            }
+        }
+    }
+
+    /// Whether column `j` gets an entry on the diagonal.
+    fn absorbs(&self, j: usize) -> bool {
+        self.absorb && self.sums[j] == 0.0
+    }
+
+    /// Finds what stays, by columns. O(entries).
     ///
     /// # Errors
     /// `memory`, `interrupted`.
     pub fn plan(&self, exec: &Exec) -> Result<Plan> {
-        let n = self.conn.cols();
-        let mut p = try_filled(n + 1, 0i32, "the offsets of a sparse matrix")?;
-        exec.chunks_mut(&mut p[1..], LINES, |start, piece| {
-            let mut room = Room::new();
-            for (k, count) in piece.iter_mut().enumerate() {
-                self.column(start + k, false, &mut room);
-                *count = room.rows.len() as i32;
+        let (n, conn) = (self.conn.cols(), self.conn);
+        let hard = matches!(self.scheme, Threshold::Hard { .. });
+        let what = "the offsets of a sparse matrix";
+        let mut p = try_filled(n + 1, 0i32, what)?;
+        let mut kept = try_filled(if hard { conn.entries() } else { 0 }, false, what)?;
+        let cuts: Vec<usize> = (0..=n.div_ceil(LINES))
+            .map(|t| {
+                if hard {
+                    conn.offsets()[(t * LINES).min(n)] as usize
+                } else {
+                    0
+                }
+            })
+            .collect();
+        let counts = p[1..].chunks_mut(LINES);
+        let tasks: Vec<_> = counts
+            .zip(split_at_bounds(&mut kept, &cuts))
+            .enumerate()
+            .collect();
+        exec.for_each(tasks, |(task, (counts, mut kept))| {
+            for (k, count) in counts.iter_mut().enumerate() {
+                let j = task * LINES + k;
+                let stay = if hard {
+                    let (own, others) = kept.split_at_mut(conn.range(j).len());
+                    kept = others;
+                    self.mark_kept(j, own)
+                } else if self.losses.vanished == 0 {
+                    // Straight: what is stored and not zero.
+                    conn.column(j).1.iter().filter(|&&w| w != 0.0).count()
+                } else {
+                    self.soft_column(j).0.len()
+                };
+                *count = (stay + usize::from(self.absorbs(j))) as i32;
             }
+            Ok(())
         })?;
         // The diagonal may add entries to a matrix that is full.
         let mut total = 0usize;
@@ -486,14 +531,30 @@ impl Biased<'_> {
                 limit: i32::MAX as usize,
             })?;
         }
-        // A diagonal that is added comes with a row that lost its entries, but
-        // another column may have lost them.
-        let same_pattern = p == self.conn.offsets() && !(self.absorb && self.has_empty());
-        Ok(Plan { p, same_pattern })
+        // A diagonal that is added may make up for an entry that is lost.
+        let added = self.absorb && self.sums.contains(&0.0);
+        Ok(Plan {
+            same_pattern: p == conn.offsets() && !added,
+            p,
+            kept,
+        })
     }
 
-    fn has_empty(&self) -> bool {
-        self.rules.iter().any(|r| r.sum == 0.0)
+    /// Which entries of column `j` the hard scheme keeps, and their number.
+    fn mark_kept(&self, j: usize, kept: &mut [bool]) -> usize {
+        let (rows, weights) = self.conn.column(j);
+        let time = self.marks[j].time;
+        let mut count = 0;
+        for ((keep, &i), &w) in kept.iter_mut().zip(rows).zip(weights) {
+            let mark = self.marks[i as usize];
+            let mut stays = mark.keeps(w, time);
+            if w == mark.limit {
+                stays |= j as i32 <= self.last[i as usize];
+            }
+            *keep = stays;
+            count += usize::from(stays);
+        }
+        count
     }
 
     /// Writes the result of `plan` into rows `i` (left alone if it is empty: for a
@@ -517,37 +578,133 @@ impl Biased<'_> {
         let cuts: Vec<usize> = (0..=n.div_ceil(LINES))
             .map(|t| plan.p[(t * LINES).min(n)] as usize)
             .collect();
-        let only_values = i.len() < total;
-        let rows = if only_values {
-            (1..cuts.len()).map(|_| &mut [][..]).collect()
-        } else {
-            split_at_bounds(i, &cuts)
-        };
+        let none = vec![0; cuts.len()];
+        let rows = split_at_bounds(i, if i.len() < total { &none } else { &cuts });
         let tasks: Vec<_> = rows
             .into_iter()
             .zip(split_at_bounds(x, &cuts))
             .enumerate()
             .collect();
         exec.for_each(tasks, |(task, (i, x))| {
-            let mut room = Room::new();
-            for j in task * LINES..((task + 1) * LINES).min(n) {
-                let from = plan.p[j] as usize - cuts[task];
-                let to = plan.p[j + 1] as usize - cuts[task];
-                self.column(j, true, &mut room);
-                x[from..to].copy_from_slice(&room.values);
-                if !only_values {
-                    i[from..to].copy_from_slice(&room.rows);
+            let columns = task * LINES..((task + 1) * LINES).min(n);
+            if plan.same_pattern {
+                if !i.is_empty() {
+                    i.copy_from_slice(self.conn.rows_of(columns.clone()));
                 }
+                self.fill_values(columns, x);
+            } else {
+                self.fill_columns(columns, plan, i, x);
             }
             Ok(())
         })
     }
 
-    /// The biased graph as slots. O(entries).
+    /// The values of `columns` where every stored entry stays.
+    fn fill_values(&self, columns: Range<usize>, mut x: &mut [f64]) {
+        for start in columns.clone().step_by(BATCH) {
+            let batch = start..(start + BATCH).min(columns.end);
+            let rows = self.conn.rows_of(batch.clone());
+            let (own, others) = x.split_at_mut(rows.len());
+            x = others;
+            let weights = self.conn.values_of(batch.clone());
+            if let Threshold::Soft { b, nu } = self.scheme {
+                let mut rest = &mut own[..];
+                for j in batch {
+                    let (rows, time) = (self.conn.column(j).0, self.marks[j].time);
+                    let (falls, others) = rest.split_at_mut(rows.len());
+                    rest = others;
+                    for (fall, &i) in falls.iter_mut().zip(rows) {
+                        *fall = self.marks[i as usize].time - time;
+                    }
+                }
+                factors(own, b, nu);
+                for ((v, &w), &i) in own.iter_mut().zip(weights).zip(rows) {
+                    *v = *v * w / self.sums[i as usize];
+                }
+            } else {
+                for ((v, &w), &i) in own.iter_mut().zip(weights).zip(rows) {
+                    *v = w / self.sums[i as usize];
+                }
+            }
+        }
+    }
+
+    /// Rows and values of `columns` where entries go or are added.
+    fn fill_columns(&self, columns: Range<usize>, plan: &Plan, i: &mut [i32], x: &mut [f64]) {
+        let start = plan.p[columns.start] as usize;
+        for j in columns {
+            let from = plan.p[j] as usize - start;
+            let to = plan.p[j + 1] as usize - start;
+            if self.absorbs(j) || plan.kept.is_empty() {
+                let (mut rows, mut values) = self.column(j, plan);
+                for (v, &i) in values.iter_mut().zip(&rows) {
+                    *v /= self.sums[i as usize];
+                }
+                if self.absorbs(j) {
+                    // The row is empty, so that the place is free.
+                    let place = rows.partition_point(|&i| (i as usize) < j);
+                    rows.insert(place, j as i32);
+                    values.insert(place, 1.0);
+                }
+                i[from..to].copy_from_slice(&rows);
+                x[from..to].copy_from_slice(&values);
+                continue;
+            }
+            let (rows, weights) = self.conn.column(j);
+            let mut at = from;
+            for ((&row, &w), &keep) in rows.iter().zip(weights).zip(&plan.kept[self.conn.range(j)])
+            {
+                // No branch on `keep`: what does not stay is written over.
+                if let (Some(i), Some(x)) = (i.get_mut(at), x.get_mut(at)) {
+                    *i = row;
+                    *x = w / self.sums[row as usize];
+                }
+                at += usize::from(keep);
+            }
+        }
+    }
+
+    /// What stays of column `j`, not divided.
+    fn column(&self, j: usize, plan: &Plan) -> (Vec<i32>, Vec<f64>) {
+        if plan.kept.is_empty() {
+            return self.soft_column(j);
+        }
+        let (rows, weights) = self.conn.column(j);
+        let pairs = rows.iter().copied().zip(weights.iter().copied());
+        let stay = pairs.zip(&plan.kept[self.conn.range(j)]);
+        stay.filter(|(_, &keep)| keep).map(|(e, _)| e).unzip()
+    }
+
+    /// What the soft scheme leaves of column `j`; without a scheme, what is not zero.
+    fn soft_column(&self, j: usize) -> (Vec<i32>, Vec<f64>) {
+        let (rows, weights) = self.conn.column(j);
+        let mut values = weights.to_vec();
+        if let Threshold::Soft { b, nu } = self.scheme {
+            let falls = rows
+                .iter()
+                .map(|&i| self.marks[i as usize].time - self.marks[j].time);
+            let mut left: Vec<f64> = falls.collect();
+            factors(&mut left, b, nu);
+            values.iter_mut().zip(left).for_each(|(v, f)| *v *= f);
+        }
+        let pairs = rows.iter().copied().zip(values);
+        pairs.filter(|e| e.1 != 0.0).unzip()
+    }
+
+    /// The biased graph as slots, its weights not divided. O(entries).
     ///
     /// # Errors
     /// `memory`, `interrupted`.
-    pub fn slots(&self, exec: &Exec) -> Result<CscSlots> {
+    pub fn weights(mut self, exec: &Exec) -> Result<CscSlots> {
+        self.keep_sums();
+        self.slots(exec)
+    }
+
+    /// The result as slots, rows divided by their sums. O(entries).
+    ///
+    /// # Errors
+    /// `memory`, `interrupted`.
+    pub(super) fn slots(&self, exec: &Exec) -> Result<CscSlots> {
         let plan = self.plan(exec)?;
         let total = plan.p.last().map_or(0, |&p| p as usize);
         let mut i = try_filled(total, 0i32, "a biased graph")?;
@@ -555,70 +712,6 @@ impl Biased<'_> {
         self.fill(exec, &plan, &mut i, &mut x)?;
         Ok(CscSlots { p: plan.p, i, x })
     }
-
-    /// Puts column `j` of the result into the buffers: its rows, and with `values`
-    /// its values.
-    fn column(&self, j: usize, values: bool, room: &mut Room) {
-        let (rows, weights) = self.conn.column(j);
-        let Room {
-            rows: at,
-            values: x,
-            ..
-        } = room;
-        at.clear();
-        at.resize(rows.len(), 0);
-        x.clear();
-        x.resize(rows.len(), 0.0);
-        let time = self.rules[j].time;
-        let kept = match self.scheme {
-            Threshold::Hard { .. } => {
-                let mut kept = 0;
-                for (&i, &w) in rows.iter().zip(weights) {
-                    let rule = &self.rules[i as usize];
-                    at[kept] = i;
-                    x[kept] = w;
-                    kept += usize::from(stays(rule, j as i32, w, time));
-                }
-                kept
-            }
-            Threshold::Soft { b, nu } => {
-                for (fall, &i) in x.iter_mut().zip(rows) {
-                    *fall = self.rules[i as usize].time - time;
-                }
-                factors(x, b, nu);
-                x.iter_mut().zip(weights).for_each(|(f, w)| *f *= w);
-                squeeze(rows, at, x)
-            }
-            Threshold::Done => {
-                x.copy_from_slice(weights);
-                squeeze(rows, at, x)
-            }
-        };
-        at.truncate(kept);
-        x.truncate(kept);
-        if values && self.divide {
-            for (v, &i) in x.iter_mut().zip(at.iter()) {
-                *v /= self.rules[i as usize].sum;
-            }
-        }
-        if self.absorb && self.rules[j].sum == 0.0 {
-            // The row is empty, so that the place is free.
-            let place = at.partition_point(|&i| (i as usize) < j);
-            at.insert(place, j as i32);
-            x.insert(place, 1.0);
-        }
-    }
-}
-
-/// Moves what is not zero to the front; returns its number.
-fn squeeze(rows: &[i32], at: &mut [i32], x: &mut [f64]) -> usize {
-    let mut kept = 0;
-    for (k, &i) in rows.iter().enumerate() {
-        at[kept] = i;
-        x[kept] = x[k];
-        kept += usize::from(x[k] != 0.0);
-    }
-    kept
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ fn the_rules_in_plain_words_agree() {
             for &scheme in &schemes {
                 let found = bias(&exec, view(&exec, &c), &t, scheme).unwrap();
                 assert_eq!(found.is_symmetric(), symmetric || n == 2);
-                let found = by_rows(&found.slots(&exec).unwrap());
+                let found = by_rows(&found.weights(&exec).unwrap());
                 for i in 0..n {
                     let want = plain(row(&rows, i), i, &t, scheme);
                     let (cols, values) = row(&found, i);
@@ -173,7 +173,7 @@ fn any_number_of_threads_gives_the_same_bits() {
             same_bits(|threads| {
                 let exec = Exec::with_threads(threads).unwrap();
                 let found = bias(&exec, view(&exec, &c), &t, scheme).unwrap();
-                (found.losses(), found.slots(&exec).unwrap())
+                (found.losses(), found.weights(&exec).unwrap())
             });
         }
     }

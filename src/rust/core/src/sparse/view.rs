@@ -6,8 +6,11 @@
 //! out in one pass, without a transpose to compare with.
 
 use super::csr::{rows_are_columns, transpose, CscSlots, Csr};
-use crate::error::{try_filled, CoreError, Result, SHOWN};
+use crate::error::{CoreError, Result, SHOWN};
 use crate::exec::Exec;
+use crate::rng::mix;
+use std::cmp::Ordering;
+use std::ops::Range;
 
 /// Columns per task.
 const COLUMNS: usize = 2048;
@@ -81,7 +84,7 @@ impl<'a> CscView<'a> {
 
     /// Where column `c` lies in the arrays.
     #[inline(always)]
-    pub fn range(&self, c: usize) -> std::ops::Range<usize> {
+    pub fn range(&self, c: usize) -> Range<usize> {
         self.p[c] as usize..self.p[c + 1] as usize
     }
 
@@ -90,6 +93,16 @@ impl<'a> CscView<'a> {
     pub fn column(&self, c: usize) -> (&'a [i32], &'a [f64]) {
         let range = self.range(c);
         (&self.i[range.clone()], &self.x[range])
+    }
+
+    /// Rows of the entries of some columns in a row, one column after the other.
+    pub fn rows_of(&self, columns: Range<usize>) -> &'a [i32] {
+        &self.i[self.p[columns.start] as usize..self.p[columns.end] as usize]
+    }
+
+    /// Values of the entries of some columns in a row.
+    pub fn values_of(&self, columns: Range<usize>) -> &'a [f64] {
+        &self.x[self.p[columns.start] as usize..self.p[columns.end] as usize]
     }
 
     /// The offsets of the columns.
@@ -143,71 +156,36 @@ impl<'a> CscView<'a> {
     }
 
     /// Whether the matrix equals its transpose, to the bit. Entries above the
-    /// diagonal are read column by column; their mirror images then come up, in each
-    /// column, from top to bottom, so one cursor per column finds them all.
-    /// O(entries) time, O(n) memory.
+    /// diagonal and mirror images of those below must be the same set; the sets are
+    /// compared by two sums of a hash of place and value, so that one straight pass
+    /// is enough and nothing is looked up. That two different sets agree in both has
+    /// a chance of about 2^-128. O(entries) time, O(1) memory.
     ///
     /// # Errors
-    /// `memory`, `interrupted`.
+    /// `interrupted`.
     pub fn is_symmetric(&self, exec: &Exec) -> Result<bool> {
-        let n = self.cols();
-        if self.rows != n {
+        if self.rows != self.cols() {
             return Ok(false);
         }
-        let mut below = try_filled(n, 0u32, "cursors of columns")?;
-        exec.chunks_mut(&mut below, COLUMNS, |start, piece| {
-            for (k, at) in piece.iter_mut().enumerate() {
-                let c = start + k;
-                let above = self.column(c).0.partition_point(|&r| r as usize <= c);
-                *at = (self.range(c).start + above) as u32;
-            }
+        let parts = exec.map_chunks(self.cols(), COLUMNS, |range| {
+            range.fold((0u64, 0u64), |sums, c| {
+                let (rows, values) = self.column(c);
+                rows.iter().zip(values).fold(sums, |sums, (&r, v)| {
+                    let (r, c) = (r as u64, c as u64);
+                    let place = (r.min(c) << 32) | r.max(c);
+                    let h = mix(place ^ mix(v.to_bits()));
+                    let (h, square) = (h, h.wrapping_mul(h));
+                    match r.cmp(&c) {
+                        Ordering::Less => (sums.0.wrapping_add(h), sums.1.wrapping_add(square)),
+                        Ordering::Equal => sums,
+                        Ordering::Greater => (sums.0.wrapping_sub(h), sums.1.wrapping_sub(square)),
+                    }
+                })
+            })
         })?;
-        let bounds = self.shares(&below, exec.threads());
-        let parts = exec.map_chunks(bounds.len() - 1, 1, |part| {
-            self.mirrored(&below, bounds[part.start]..bounds[part.start + 1])
-        })?;
-        Ok(!parts.contains(&false))
-    }
-
-    /// Cuts the columns into parts with about as many entries below the diagonal.
-    fn shares(&self, below: &[u32], parts: usize) -> Vec<usize> {
-        let n = below.len();
-        let under = |c: usize| self.range(c).end - below[c] as usize;
-        let total: usize = (0..n).map(under).sum();
-        let (mut bounds, mut seen) = (vec![0], 0);
-        for c in 0..n {
-            if bounds.len() < parts && seen * parts >= total * bounds.len() && c > 0 {
-                bounds.push(c);
-            }
-            seen += under(c);
-        }
-        bounds.push(n);
-        bounds
-    }
-
-    /// Whether what lies below the diagonal in the columns `held` mirrors what lies
-    /// above it in their rows.
-    fn mirrored(&self, below: &[u32], held: std::ops::Range<usize>) -> bool {
-        let mut next = below[held.clone()].to_vec();
-        for c in held.start..self.cols() {
-            let (rows, values) = self.column(c);
-            let from = rows.partition_point(|&r| (r as usize) < held.start);
-            let end = held.end.min(c);
-            for (&r, &v) in rows[from..].iter().zip(&values[from..]) {
-                let r = r as usize;
-                if r >= end {
-                    break;
-                }
-                let at = next[r - held.start] as usize;
-                let found = at < self.range(r).end && self.i[at] as usize == c && self.x[at] == v;
-                if !found {
-                    return false;
-                }
-                next[r - held.start] += 1;
-            }
-        }
-        held.clone()
-            .all(|c| next[c - held.start] as usize == self.range(c).end)
+        // Sums modulo 2^64, which no order changes.
+        let total = |f: fn(&(u64, u64)) -> u64| parts.iter().map(f).fold(0, u64::wrapping_add);
+        Ok(total(|p| p.0) == 0 && total(|p| p.1) == 0)
     }
 }
 
