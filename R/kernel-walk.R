@@ -100,9 +100,9 @@ plotRandomWalksData <- function(x, n_sims = 100, max_iter = 0.25,
         stops = .walkCells(stop_ixs, chain, "stop_ixs", call) - 1L
     )
     embedding <- if (!is.null(basis)) {
-        .plotEmbedding(
-            .chainContainer(chain, call), basis, call, components
-        )
+        # Evaluated before dispatch, which takes the class off its errors.
+        container <- .chainContainer(chain, call)
+        .plotEmbedding(container, basis, call, components)
     }
     .checkWalkMemory(options, call)
     options$seed <- .seed(random_state, "random_state", call)
@@ -239,7 +239,8 @@ plotRandomWalksData <- function(x, n_sims = 100, max_iter = 0.25,
             argument = arg, length = length(set), call = call
         )
     }
-    values <- .readCellData(.chainContainer(chain, call), column)
+    container <- .chainContainer(chain, call)
+    values <- .readCellData(container, column)
     wanted <- set[[1L]]
     if (!is.numeric(values)) {
         return(.cellsOfLevels(values, wanted, column, arg, call))

@@ -24,8 +24,8 @@
 #' keep an even distance from each other (Jobard and Lefer 1997): the larger
 #' side divided by 30 x `density`. They leave out grid points slower than
 #' `10^(min_mass - 6)`, those whose cells have arrows shorter than the
-#' percentile `cutoff_perc` and those without a cell within three standard
-#' deviations of the weights. Lines are wider where the flow is faster and have
+#' percentile `cutoff_perc` and those without a cell within two and a half
+#' standard deviations of the weights. Lines are wider where the flow is faster and have
 #' an arrow head in the middle.
 #'
 #' Cells without finite coordinates or arrow count for nothing and are not
@@ -189,7 +189,7 @@ plotProjection <- function(x, basis = "umap",
     flow$to_x <- flow$x + stretch * flow$dx
     flow$to_y <- flow$y + stretch * flow$dy
     .arrowLayer(
-        flow, look, length = unit(2.4 * look$arrow_size, "pt"), angle = 25,
+        flow, look, length = unit(2 * look$arrow_size, "pt"), angle = 25,
         linewidth = 0.6 * .linePoint * look$linewidth
     )
 }

@@ -158,7 +158,7 @@ test_that("what is no chain or no number of walks is refused", {
     sce <- flowObject()
     expectFailure(small(sce, n_sims = 0), "range")
     expectFailure(small(sce, successive_hits = -1), "range")
-    expectFailure(small(sce, n_sim = 3), "unknown_argument")
+    expectFailure(small(sce, sims = 3), "unknown_argument")
     expectFailure(small(sce, key = "T_bwd"), "missing_key")
     expectFailure(
         small(SummarizedExperiment::SummarizedExperiment()), "container_class"

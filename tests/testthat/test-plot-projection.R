@@ -111,7 +111,7 @@ test_that("arguments are checked", {
     expectFailure(plotProjection(sce, alpha = 0), "range")
     expectFailure(plotProjection(sce, linewidth = 0), "range")
     expectFailure(plotProjection(sce, arrow_size = -1), "range")
-    expectFailure(plotProjection(sce, line_color = "no colour"), "range")
+    expectFailure(plotProjection(sce, line_color = "no colour"), "type")
     expectFailure(plotProjection(sce, legend_loc = "top"), "range")
     expectFailure(plotProjection(sce, point_size = 0), "range")
     expectFailure(plotProjection(sce, streams = TRUE), "unknown_argument")

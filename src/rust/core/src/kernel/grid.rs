@@ -18,9 +18,9 @@ const POINTS: usize = 64;
 /// Most grid points on an axis.
 const MAX_POINTS: usize = 5000;
 
-/// Distance of a cell that is not near, in standard deviations. At the usual
-/// smoothing the corners of a square of the grid that holds a cell are nearer.
-const FAR: f64 = 3.0;
+/// Distance of a cell that is not near, in standard deviations: at the usual
+/// smoothing one and a quarter spacings of the grid.
+const FAR: f64 = 2.5;
 
 /// How to smooth.
 #[derive(Debug, Clone, Copy)]
