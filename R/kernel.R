@@ -4,7 +4,8 @@
 .newKernel <- function(class, object, init = list(), backward = logical(),
                        ..., call = rlang::caller_env()) {
     methods::new(
-        class, container = object, init = init, backward = backward, ...
+        class, container = object, cell_names = .cellNames(object),
+        init = init, backward = backward, ...
     )
 }
 

@@ -28,7 +28,8 @@ kernelMakers <- function() {
     }
     cytotrace <- function(x, ...) {
         suppressMessages(suppressWarnings(computeTransitionMatrix(
-            computeCytotrace(CytoTRACEKernel(x)), empty_rows = "self", ...
+            computeCytotrace(CytoTRACEKernel(x), n_genes = 8),
+            empty_rows = "self", ...
         )))
     }
     list(
