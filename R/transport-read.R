@@ -83,7 +83,7 @@ readCouplings <- function(x, pairs = NULL, levels = NULL, ...) {
     }
     if (is.null(pairs)) pairs <- attr(x, "pairs")
     if (is.null(pairs)) {
-        pairs <- .namedPairs(names(x), length(x), levels, call)
+        pairs <- .stemPairs(names(x), length(x), levels, call)
     } else if (length(dim(pairs)) != 2L || ncol(pairs) != 2L ||
         nrow(pairs) != length(x)) {
         .abort(
@@ -103,7 +103,7 @@ readCouplings <- function(x, pairs = NULL, levels = NULL, ...) {
 }
 
 # Source and target from the last two parts of each name.
-.namedPairs <- function(names, n, levels, call) {
+.stemPairs <- function(names, n, levels, call) {
     parts <- strsplit(as.character(names), "_", fixed = TRUE)
     short <- lengths(parts) < 2L
     if (length(parts) != n || any(short)) {
@@ -163,7 +163,7 @@ readCouplings <- function(x, pairs = NULL, levels = NULL, ...) {
 
 .readCouplingFiles <- function(files, levels, call = rlang::caller_env()) {
     stems <- sub("\\.[^.]*$", "", basename(files))
-    pairs <- .namedPairs(stems, length(files), levels, call)
+    pairs <- .stemPairs(stems, length(files), levels, call)
     read <- lapply(files, .readH5AD, call = call)
     list(
         couplings = lapply(read, `[[`, "matrix"), pairs = pairs,

@@ -10,7 +10,12 @@ generatedTissue <- function(seed) {
     x <- simulateDifferentiation(
         n, 30, topology = shape, random_state = seed
     )
-    buildNeighbors(x, n_neighbors = k, n_threads = 1)
+    x <- buildNeighbors(x, n_neighbors = k, n_threads = 1)
+    # Neighbours of equal weight would be told apart by their order.
+    m <- cellGraph(x, "connectivities")
+    withr::with_seed(seed, noise <- stats::runif(n, 0.9, 1.1))
+    scaled <- Matrix::Diagonal(x = noise)
+    .writeGraph(x, "connectivities", scaled %*% m %*% scaled)
 }
 
 # Every way from such an object to a matrix, by name.
