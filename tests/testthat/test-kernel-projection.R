@@ -178,11 +178,8 @@ test_that("neighbours come from the graph of a leaf, or as given", {
     record <- parameters(container(both), "T_fwd_umap")
     expect_identical(record$connectivities, "wide")
     # An object remembers the graph of the kernel it stores.
-    kept <- writeToObject(computeTransitionMatrix(
-        ConnectivityKernel(
-        sce, conn_key = "wide", check_symmetric = FALSE
-    )
-    ))
+    wide <- ConnectivityKernel(sce, conn_key = "wide", check_symmetric = FALSE)
+    kept <- writeToObject(computeTransitionMatrix(wide))
     kept <- parameters(computeProjection(kept), "T_fwd_umap")
     expect_identical(kept$connectivities, "wide")
 })
