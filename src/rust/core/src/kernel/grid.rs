@@ -46,7 +46,7 @@ pub struct Grid {
     pub length: Vec<f64>,
     /// Number of nearest cells used.
     pub n_neighbors: usize,
-    /// The weight of a single cell [`FAR`] standard deviations away: with less
+    /// The weight of a single cell 2.5 standard deviations away: with less
     /// mass a point has no cell near it.
     pub least_mass: f64,
 }
