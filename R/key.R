@@ -137,3 +137,7 @@
         key %in% c(unlist(.keyCytoTRACE), .keyOffset)
 }
 .keySimulation <- "simulation"
+# What a simulation writes under the names of estimates.
+.keysSimulated <- c(
+    .keyMoments[["spliced"]], .keyVelocity, .keyVelocityGenes(.keyVelocity)
+)

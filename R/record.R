@@ -171,7 +171,9 @@ NULL
 
 # Whether one of our verbs wrote the result `key`.
 .isOurs <- function(x, key) {
-    .isChainKey(key) || !is.null(.recordFor(x, key))
+    simulated <- key %in% .keysSimulated &&
+        .isRecord(.readRecord(x, .keySimulation))
+    .isChainKey(key) || simulated || !is.null(.recordFor(x, key))
 }
 
 # Writing over something that the user, or another package, put there.

@@ -98,30 +98,30 @@ impl Columns {
         wide(|| {
             for i in 0..n {
                 let near = w.of(i);
-                let mut sum = [[0.0; LANES]; 4];
+                let [mut sum_s, mut sum_u, mut sum_ss, mut sum_us] = [[0.0; LANES]; 4];
                 for &j in near {
                     let row = &lanes[j as usize];
                     for l in 0..LANES {
                         let (s, u) = (row[l], row[LANES + l]);
                         if FIRST {
-                            sum[0][l] += s;
-                            sum[1][l] += u;
+                            sum_s[l] += s;
+                            sum_u[l] += u;
                         }
                         if SECOND {
-                            sum[2][l] += s * s;
-                            sum[3][l] += s * u;
+                            sum_ss[l] += s * s;
+                            sum_us[l] += s * u;
                         }
                     }
                 }
                 let weight = 1.0 / near.len() as f64;
                 for l in 0..LANES {
                     if FIRST {
-                        self.s[l * n + i] = sum[0][l] * weight;
-                        self.u[l * n + i] = sum[1][l] * weight;
+                        self.s[l * n + i] = sum_s[l] * weight;
+                        self.u[l * n + i] = sum_u[l] * weight;
                     }
                     if SECOND {
-                        self.ss[l * n + i] = sum[2][l] * weight;
-                        self.us[l * n + i] = sum[3][l] * weight;
+                        self.ss[l * n + i] = sum_ss[l] * weight;
+                        self.us[l * n + i] = sum_us[l] * weight;
                     }
                 }
             }
