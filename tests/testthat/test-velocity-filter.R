@@ -53,7 +53,7 @@ test_that("Seurat objects lose the genes in each assay", {
     expect_identical(.featureNames(kept), "g1")
     expect_identical(rownames(.readAssay(kept, "unspliced")), "g1")
     expect_identical(
-        .readAssay(kept, "spliced")["g1", ], sixSpliced()["g1", ]
+        assayOf(kept, "spliced"), sixSpliced()["g1", , drop = FALSE]
     )
 })
 
@@ -63,5 +63,5 @@ test_that("what cannot be filtered is refused", {
     expectFailure(filterAndNormalize(x, min_cells = -1), "range")
     expectFailure(filterAndNormalize(x, retain_genes = "none"), "missing_key",
         list(key = "none"))
-    expectFailure(filterAndNormalize(x, min_count = 3), "unknown_argument")
+    expectFailure(filterAndNormalize(x, minimum = 3), "unknown_argument")
 })
