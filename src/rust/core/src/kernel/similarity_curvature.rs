@@ -170,9 +170,15 @@ impl Sums {
             .zip(slope.chunks_exact(L))
             .zip(weight.chunks_exact(L));
         for (((w, u), slope), weight) in rows {
+            // One loop per sum, each of which becomes a few wide instructions.
+            let mut a = [0.0; L];
             for l in 0..L {
-                let a = w[l] - turn * u[l] - slope[l];
-                spread[l] += weight[l] * (a * a);
+                a[l] = w[l] - turn * u[l] - slope[l];
+            }
+            for l in 0..L {
+                spread[l] += weight[l] * (a[l] * a[l]);
+            }
+            for l in 0..L {
                 cross[l] += weight[l] * (u[l] * w[l]);
             }
         }

@@ -180,36 +180,40 @@ impl Batch {
         if moves.similarity == Similarity::Correlation {
             let mut mean = [0.0; LANES];
             for v in &self.velocities {
-                each(&mut mean, |l, m| *m += v[l]);
+                add_scaled(&mut mean, 1.0, v);
             }
             for v in &mut self.velocities {
-                each(v, |l, v| *v -= mean[l] / n);
+                add_scaled(v, -1.0, &mean.map(|m| m / n));
             }
         }
         if moves.similarity != Similarity::DotProduct {
             let mut square = [0.0; LANES];
             for v in &self.velocities {
-                each(&mut square, |l, s| *s += v[l] * v[l]);
+                for l in 0..LANES {
+                    square[l] += v[l] * v[l];
+                }
             }
             self.lengths = square.map(f64::sqrt);
         }
         let k = moves.len();
         let whole = k - k % 4;
+        // Four neighbours share what is read of the velocities.
         for j in (0..whole).step_by(4) {
-            let four = [j, j + 1, j + 2, j + 3].map(|j| &moves.step(j)[..moves.features]);
             let mut sums = [[0.0; LANES]; 4];
-            for (g, v) in self.velocities.iter().enumerate() {
-                for (sum, step) in sums.iter_mut().zip(four) {
-                    let w = step[g];
-                    each(sum, |l, sum| *sum += w * v[l]);
-                }
+            let steps = moves.step(j).iter().zip(moves.step(j + 1));
+            let others = moves.step(j + 2).iter().zip(moves.step(j + 3));
+            for ((v, (&a, &b)), (&c, &d)) in self.velocities.iter().zip(steps).zip(others) {
+                add_scaled(&mut sums[0], a, v);
+                add_scaled(&mut sums[1], b, v);
+                add_scaled(&mut sums[2], c, v);
+                add_scaled(&mut sums[3], d, v);
             }
             self.scores[j..j + 4].copy_from_slice(&sums);
         }
         for j in whole..k {
             let mut sum = [0.0; LANES];
             for (&w, v) in moves.step(j).iter().zip(&self.velocities) {
-                each(&mut sum, |l, sum| *sum += w * v[l]);
+                add_scaled(&mut sum, w, v);
             }
             self.scores[j] = sum;
         }
@@ -242,8 +246,8 @@ impl Batch {
 }
 
 #[inline(always)]
-fn each(lanes: &mut Lanes, f: impl Fn(usize, &mut f64)) {
-    for (l, v) in lanes.iter_mut().enumerate() {
-        f(l, v);
+fn add_scaled(sum: &mut Lanes, w: f64, v: &Lanes) {
+    for l in 0..LANES {
+        sum[l] += w * v[l];
     }
 }
