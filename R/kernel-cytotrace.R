@@ -10,6 +10,8 @@
 #' described for [PseudotimeKernel()]. Backward kernels use `max(t) - t`.
 #'
 #' @inheritParams PseudotimeKernel
+#' @param ... Passed to a custom scheme. With `"hard"` and `"soft"` not used; an
+#'   unknown argument is an error.
 #' @return `CytoTRACEKernel()` gives a kernel that is not computed yet;
 #'   [computeTransitionMatrix()] fills it.
 #' @section Errors:
@@ -40,6 +42,13 @@ CytoTRACEKernel <- function(object, backward = FALSE,
 #' @rdname CytoTRACEKernel
 #' @exportClass CytoTRACEKernel
 setClass("CytoTRACEKernel", contains = "PseudotimeKernel")
+
+#' @rdname CytoTRACEKernel
+#' @export
+setMethod(
+    "computeTransitionMatrix", "CytoTRACEKernel",
+    methods::getMethod("computeTransitionMatrix", "PseudotimeKernel")
+)
 
 setMethod(".kernelTime", "CytoTRACEKernel", function(kernel) {
     x <- .kernelContainer(kernel)
