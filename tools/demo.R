@@ -98,6 +98,46 @@ simulated <- function() {
     say("\ncorrelation with the true fate probabilities:")
     print(round(stats::cor(truth, as.matrix(fateProbabilities(fit))), 2))
     pictures(fit)
+    directions(sce, truth)
+}
+
+# From counts to stream lines, and from days to fates: nothing is taken from
+# the simulation but counts, days and the neighbour graph.
+directions <- function(sce, truth) {
+    say("\nRNA velocity from counts, transport from days:\n")
+    sce <- timed("computeMoments()", computeMoments(sce))
+    sce <- timed("estimateVelocity()", estimateVelocity(sce))
+    chain <- timed("VelocityKernel(), ConnectivityKernel()", {
+        computeTransitionMatrix(
+            0.8 * VelocityKernel(sce) + 0.2 * ConnectivityKernel(sce)
+        )
+    })
+    draw("stream", plotProjection(chain, color = "cell_type"))
+    draw("walks", plotRandomWalks(
+        chain, n_sims = 50, start_ixs = list(cell_type = "root"),
+        random_state = 0
+    ))
+    couplings <- timed("computeCouplings()", computeCouplings(sce, "time"))
+    days <- timed("RealTimeKernel()", computeTransitionMatrix(
+        RealTimeKernel(sce, "time", couplings),
+        self_transitions = "all", conn_weight = 0.2
+    ))
+    draw("flow", plotSingleFlow(
+        days, "intermediate", "cell_type", "time"
+    ), width = 9)
+    mature <- sub("fate_", "", colnames(truth))
+    states <- ifelse(sce$cell_type %in% mature, as.character(sce$cell_type), NA)
+    states[sce$pseudotime < 0.95] <- NA
+    for (name in c("velocity", "days")) {
+        kernel <- list(velocity = chain, days = days)[[name]]
+        fit <- setTerminalStates(GPCCA(kernel), factor(states))
+        fates <- as.matrix(fateProbabilities(computeFateProbabilities(fit)))
+        apart <- rowSums(abs(fates[, mature] - truth)) / 2
+        say(sprintf(
+            "fates from %s: total variation to the truth %.3f", name,
+            mean(apart)
+        ))
+    }
 }
 
 # Column of labels that names the states.

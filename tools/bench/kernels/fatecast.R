@@ -158,11 +158,12 @@ walks <- function() {
         computeTransitionMatrix(ConnectivityKernel(x))
     }, function(k) {
         plotRandomWalksData(
-            k, n_sims = WALKS, max_iter = STEPS, random_state = seed
+            k, n_sims = WALKS, max_iter = STEPS, random_state = seed,
+            basis = NULL
         )
     })
     note("walks simulated", WALKS)
-    invisible(walked)
+    note("cells per walk", nrow(unique(walked[c("walk", "cell")])) / WALKS)
 }
 
 rnaVelocity <- function() {
