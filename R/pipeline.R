@@ -12,13 +12,17 @@
 #' estimator. A Seurat object's own `_nn` and `_snn` graphs are left alone.
 #'
 #' @param x A `SingleCellExperiment` or `Seurat` object.
-#' @param kernel `"velocity"` (assays `Ms` and `velocity`), `"pseudotime"`
-#'   (needs `time_key`), `"connectivity"`, or a kernel of one's own.
+#' @param kernel What directs the chain: `"velocity"` (assays `Ms` and
+#'   `velocity`; without them [estimateVelocity()] makes them from spliced and
+#'   unspliced counts), `"pseudotime"` (needs `time_key`), `"cytotrace"`
+#'   ([computeCytotrace()] of the assay `Ms`, or of the log-normalised one when
+#'   there is none), `"realtime"` ([computeCouplings()] between the time points
+#'   in `time_key`), `"connectivity"` (nothing), or a kernel of one's own.
 #' @param cluster_key Column of labels that names the states.
 #' @param n_states Number of macrostates, a range of two, or NULL.
 #' @param weight Weight of the directed kernel, above 0 and at most 1.
 #' @param n_neighbors For the graph, when there is none yet.
-#' @param time_key Column of the pseudotime.
+#' @param time_key Column of the pseudotime, or of the time points.
 #' @param conn_key Key of the graph.
 #' @param n_cells Cells per state.
 #' @param stability_threshold Smallest stability of a terminal state.
@@ -61,7 +65,7 @@ castFates <- function(x, kernel = "velocity", cluster_key = NULL,
         x <- .graphFor(x, conn_key, n_neighbors, experiment, n_threads)
     }
     chain <- .chainFor(
-        x, kernel, weight, time_key, conn_key, backward, experiment
+        x, kernel, weight, time_key, conn_key, backward, experiment, n_threads
     )
     fit <- GPCCA(chain, n_threads = n_threads)
     fit <- computeMacrostates(
@@ -92,38 +96,66 @@ castFates <- function(x, kernel = "velocity", cluster_key = NULL,
 }
 
 .chainFor <- function(x, kernel, weight, time_key, conn_key, backward,
-                      experiment, call = rlang::caller_env()) {
+                      experiment, n_threads, call = rlang::caller_env()) {
     if (methods::is(kernel, "Kernel")) {
         if (is.null(kernel@container)) kernel@container <- x
         return(kernel)
     }
-    kernel <- .checkChoice(
-        kernel, c("velocity", "pseudotime", "connectivity"), call = call
-    )
+    kernel <- .checkChoice(kernel, c(
+        "velocity", "pseudotime", "cytotrace", "realtime", "connectivity"
+    ), call = call)
     similar <- ConnectivityKernel(
         x, conn_key = conn_key, experiment = experiment
     )
     if (kernel == "connectivity") return(similar)
-    if (kernel == "pseudotime" && is.null(time_key)) {
+    if (kernel %in% c("pseudotime", "realtime") && is.null(time_key)) {
         .abort(
-            "type", "`time_key` must name the column of the pseudotime.",
+            "type", "`time_key` must name the column of the times.",
             argument = "time_key", call = call
         )
     }
-    directed <- if (kernel == "velocity") {
-        VelocityKernel(
-            x, backward = backward, conn_key = conn_key,
-            experiment = experiment
-        )
-    } else {
-        PseudotimeKernel(
+    directed <- switch(kernel,
+        velocity = VelocityKernel(
+            .withVelocity(x, conn_key, experiment, n_threads),
+            backward = backward, conn_key = conn_key, experiment = experiment
+        ),
+        pseudotime = PseudotimeKernel(
             x, time_key, backward = backward, conn_key = conn_key,
             experiment = experiment
+        ),
+        cytotrace = .withCytotrace(CytoTRACEKernel(
+            x, backward = backward, conn_key = conn_key,
+            experiment = experiment
+        ), n_threads),
+        realtime = RealTimeKernel(
+            x, time_key, computeCouplings(
+                x, time_key, experiment = experiment, n_threads = n_threads
+            ), backward = backward, experiment = experiment
         )
-    }
+    )
     if (weight == 1) return(directed)
     # 1 - 0.8 is not 0.2 to the last bit; a user who types 0.2 means the same.
     weight * directed + signif(1 - weight, 15) * similar
+}
+
+# The object with a velocity: the one it has, else one estimated from counts.
+.withVelocity <- function(x, conn_key, experiment, n_threads) {
+    there <- .assayNames(x, experiment)
+    if ("velocity" %in% there || !"unspliced" %in% there) return(x)
+    if (!all(c("Ms", "Mu") %in% there)) {
+        x <- computeMoments(
+            x, conn_key = conn_key, experiment = experiment,
+            n_threads = n_threads
+        )
+    }
+    estimateVelocity(x, experiment = experiment, n_threads = n_threads)
+}
+
+.withCytotrace <- function(kernel, n_threads) {
+    x <- .kernelContainer(kernel)
+    there <- .assayNames(x, kernel@init$experiment)
+    assay <- if ("Ms" %in% there) "Ms" else .assayName(x, NULL)
+    computeCytotrace(kernel, assay = assay, n_threads = n_threads)
 }
 
 .terminalFor <- function(fit, terminal_states, n_cells, threshold,

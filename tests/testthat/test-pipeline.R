@@ -93,6 +93,33 @@ test_that("the steps by their own names give the same as the one call", {
     expect_identical(fit@results, fitted()@results)
 })
 
+test_that("counts, potential and time points run the job as their kernels", {
+    sce <- buildNeighbors(simulateDifferentiation(
+        400, 120, topology = "bifurcation", dense = FALSE, random_state = 2
+    ), n_neighbors = 15)
+    job <- function(...) castFates(
+        sce, ..., cluster_key = "cell_type", n_states = 4, n_threads = 2,
+        stability_threshold = 0.1
+    )
+    same <- function(fit, directed) {
+        k <- 0.8 * directed + 0.2 * ConnectivityKernel(sce)
+        expect_identical(transitionMatrix(fit), transitionMatrix(k))
+    }
+    fit <- job()
+    same(fit, VelocityKernel(estimateVelocity(computeMoments(sce))))
+    expect_true("velocity" %in% .assayNames(container(fit)))
+    fit <- suppressMessages(job(kernel = "cytotrace"))
+    same(fit, suppressMessages(
+        computeCytotrace(CytoTRACEKernel(sce), assay = "logcounts")
+    ))
+    expect_true("ct_pseudotime" %in% .cellDataNames(container(fit)))
+    fit <- suppressWarnings(job(kernel = "realtime", time_key = "time"))
+    same(fit, RealTimeKernel(
+        sce, "time", suppressWarnings(computeCouplings(sce, "time"))
+    ))
+    expectFailure(job(kernel = "realtime"), "type")
+})
+
 test_that("other kernels run the job too", {
     sce <- tree()
     fit <- castFates(
