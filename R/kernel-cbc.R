@@ -7,7 +7,8 @@
 #'
 #' @details
 #' With T the transition matrix, Z the embedding (cells x dimensions) and A the
-#' graph, the score of cell i is the Pearson correlation, over the dimensions, of
+#' graph, the score of cell i is the Pearson correlation, over the dimensions,
+#' of
 #' \deqn{\sum_j T_{ij} z_j - z_i \quad and \quad
 #'   \sum_{j \in target} A_{ij} (z_j - z_i).}{sum_j T_ij z_j - z_i and
 #'   sum_(j in target) A_ij (z_j - z_i).}
@@ -17,8 +18,8 @@
 #' coordinates, only neighbours at weight zero, fewer than two dimensions. Two
 #' dimensions give nothing but -1 and 1.
 #'
-#' Time O(transitions + edges of boundary cells x dimensions); no randomness; the
-#' same bits on any number of threads. Nothing is stored.
+#' Time O(transitions + edges of boundary cells x dimensions); no randomness;
+#' the same bits on any number of threads. Nothing is stored.
 #'
 #' @param kernel A kernel with a transition matrix, made from an object. An
 #'   expression is evaluated.
@@ -31,8 +32,8 @@
 #'   `Seurat` object; NULL for the main one.
 #' @param n_threads Number of threads; see [fatecast-threads].
 #' @param ... Not used; an unknown argument is an error.
-#' @return One number from -1 to 1 per boundary cell, named by cell, in the order
-#'   of the cells; of length 0 without boundary cells.
+#' @return One number from -1 to 1 per boundary cell, named by cell, in the
+#'   order of the cells; of length 0 without boundary cells.
 #' @section Errors:
 #' `not_computed` without a transition matrix or an object; `missing_key` for
 #' the column, the clusters, the embedding and the graph; `type` for numbers

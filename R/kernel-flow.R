@@ -176,8 +176,8 @@ NULL
     stats::setNames(cumsum(c(0, step)), order)
 }
 
-# Half the height of a band at up to 100 points per unit of time: sizes joined by
-# lines and smoothed, without steps against outliers, since there are none.
+# Half the height of a band at up to 100 points per unit of time: sizes joined
+# by lines and smoothed, without steps against outliers, since there are none.
 .flowBand <- function(place, size) {
     n <- min(1L + 100L * ceiling(max(place)), 5000L)
     x <- seq(0, max(place), length.out = n)

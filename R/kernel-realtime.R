@@ -8,11 +8,11 @@
 #' **Couplings** are a named list of matrices, cells of an earlier time x cells
 #' of a later one, entries finite and not negative: dense, or sparse, in which
 #' case they are taken as they are. They are named by their pair of times
-#' (`"1_2"`), or the list has an attribute `pairs`, a data frame with the columns
-#' `source` and `target`. Rows and columns are matched by cell name, in any
-#' order; without names they are in the order of the object. Every time but the
-#' last needs a coupling to a later one. A list that is not given is asked of
-#' [computeCoupling()], pair by pair: consecutive times (`policy =
+#' (`"1_2"`), or the list has an attribute `pairs`, a data frame with the
+#' columns `source` and `target`. Rows and columns are matched by cell name, in
+#' any order; without names they are in the order of the object. Every time but
+#' the last needs a coupling to a later one. A list that is not given is asked
+#' of [computeCoupling()], pair by pair: consecutive times (`policy =
 #' "sequential"`) or all (`"triu"`).
 #'
 #' **Threshold**, for dense couplings only; entries strictly below it go. The
@@ -24,14 +24,15 @@
 #' * a number from 0 to 100: that percentile of all entries of a coupling.
 #' * NULL: all entries stay.
 #'
-#' A row that holds nothing becomes uniform over the later cells, with a warning.
+#' A row that holds nothing becomes uniform over the later cells, with a
+#' warning.
 #'
 #' **Self transitions** of the last time: `"connectivities"`, a walk on the
 #' neighbour graph of its cells (as [ConnectivityKernel()]); `"diagonal"`, cells
 #' stay; `"uniform"`, to all its cells alike. `"all"`, or some of the earlier
-#' times by name, gives those times a walk on their neighbour graph as well: with
-#' probability `conn_weight` within the time, otherwise on. The graph is built
-#' anew from the cells of each time. A time of one cell keeps it in place.
+#' times by name, gives those times a walk on their neighbour graph as well:
+#' with probability `conn_weight` within the time, otherwise on. The graph is
+#' built anew from the cells of each time. A time of one cell keeps it in place.
 #'
 #' Rows are scaled to sum to one over everything that leaves a cell, so under
 #' `"triu"` couplings to several times share it. A **backward** kernel
@@ -43,9 +44,9 @@
 #' `random_state` in `conn_kwargs` matters to the approximate search of
 #' neighbours only.
 #'
-#' When the object is handed back ([container()], [writeToObject()]), the columns
-#' of growth that couplings bring along (attribute `growth`) become columns
-#' `growth_fwd.g0`, ... of the cells, NA for cells of the last time.
+#' When the object is handed back ([container()], [writeToObject()]), the
+#' columns of growth that couplings bring along (attribute `growth`) become
+#' columns `growth_fwd.g0`, ... of the cells, NA for cells of the last time.
 #'
 #' @param object A `SingleCellExperiment` or `Seurat` object.
 #' @param time_key Column with the time of every cell: a factor whose levels are
@@ -66,9 +67,9 @@
 #' a name that can be read in two ways; `range` for pairs against time, negative
 #' or infinite entries, a threshold outside 0 to 100, a `conn_weight` outside 0
 #' to 1, unknown policies and self transitions; `memory` when uniform blocks
-#' would pass `options(fatecast.memory_limit)`; `not_computed` without couplings.
-#' Warnings: `dropped` for empty rows (pair and cells), `replaced_argument` for
-#' arguments that have no effect.
+#' would pass `options(fatecast.memory_limit)`; `not_computed` without
+#' couplings. Warnings: `dropped` for empty rows (pair and cells),
+#' `replaced_argument` for arguments that have no effect.
 #' @references Lange, M. et al. (2024) Mapping lineage-traced cells across time
 #'   points with moslin. Genome Biology 25, 277. Schiebinger, G. et al. (2019)
 #'   Optimal-transport analysis of single-cell gene expression identifies

@@ -8,16 +8,16 @@
 #' @details
 #' A band is a cluster; its height is twice the share of the cells of each time
 #' that belong to it (lines between times, smoothed by LOWESS with a span of
-#' 0.3). A ribbon is a flow: it leaves the band of `cluster` with the part of the
-#' height that flows there, colours going over into those of the cluster where
-#' it arrives, at the next time. Ribbons run behind the bands; what stays within
-#' the cluster is its band. Flows that arrive in one step sum to one over the
-#' clusters (zero where there are none); the matrix is not normalised anew when
-#' `clusters` or `time_points` leave cells out. A backward kernel is drawn from
-#' late to early.
+#' 0.3). A ribbon is a flow: it leaves the band of `cluster` with the part of
+#' the height that flows there (of a least height where the band is very thin),
+#' colours going over into those of the cluster where it arrives, at the next
+#' time. Ribbons run behind the bands; what stays within the cluster is its
+#' band. Flows that arrive in one step sum to one over the clusters (zero where
+#' there are none); the matrix is not normalised anew when `clusters` or
+#' `time_points` leave cells out. A backward kernel is drawn from late to early.
 #'
-#' Nothing is stored. Cost: linear in transitions. The same numbers on any number
-#' of threads; no randomness.
+#' Nothing is stored. Cost: linear in transitions. The same numbers on any
+#' number of threads; no randomness.
 #'
 #' @param kernel A kernel with a transition matrix, made from an object. An
 #'   expression is evaluated.
@@ -50,10 +50,10 @@
 #'   share of each step), `sizes` (`cluster`, `time`, `share` of the cells of a
 #'   time) and `bands` (`cluster`, `offset`: the height of its middle).
 #' @section Errors:
-#' `not_computed` without a transition matrix; `missing_key` for unknown columns,
-#' clusters and times; `type` for clusters that are numbers and times that are
-#' not; `range` for fewer than two clusters or times, and when no flow is above
-#' `min_flow` (the largest is named).
+#' `not_computed` without a transition matrix; `missing_key` for unknown
+#' columns, clusters and times; `type` for clusters that are numbers and times
+#' that are not; `range` for fewer than two clusters or times, and when no flow
+#' is above `min_flow` (the largest is named).
 #' @references Mittnenzweig, M. et al. (2021) A single-embryo, single-cell
 #'   time-resolved model for mouse gastrulation. Cell 184, 2825-2842. Cleveland,
 #'   W. S. (1979) Robust locally weighted regression and smoothing scatterplots.
@@ -174,6 +174,10 @@ plotSingleFlowData <- function(kernel, cluster, cluster_key, time_key = NULL,
     (y - ends[1L]) / diff(ends)
 }
 
+# Ribbons of a band thinner than this are drawn as if it were this high, or
+# nothing would be seen of them.
+.leastHalf <- 0.08
+
 # Quadrilaterals of all ribbons in the order of drawing. A ribbon begins where
 # its part of the source's band is: parts are stacked in the order of bands.
 .ribbonShapes <- function(flow, bands, style, pieces = 40L) {
@@ -182,7 +186,7 @@ plotSingleFlowData <- function(kernel, cluster, cluster_key, time_key = NULL,
     for (step in seq_len(nrow(flow$flow))) {
         share <- flow$flow[step, flow$order]
         ends <- flow$places[step + 0:1]
-        half <- .halfAt(bands, flow$cluster, ends[[1L]])
+        half <- max(.leastHalf, .halfAt(bands, flow$cluster, ends[[1L]]))
         start <- flow$offsets[[flow$cluster]] - half +
             2 * half * (cumsum(share) - share / 2)
         drawn <- share > flow$min_flow & names(share) != flow$cluster
