@@ -8,6 +8,9 @@ NULL
 
 # Spliced and unspliced counts as they are stored, of one shape, and their names.
 .velocityCounts <- function(x, spliced, unspliced, experiment, call) {
+    if (.containerClass(x) == "matrix") {
+        .refuseMatrix(x, "holds no assays of counts", call)
+    }
     there <- .assayNames(x, experiment)
     if (is.null(spliced)) {
         spliced <- intersect(c("spliced", "counts"), there)[1L]

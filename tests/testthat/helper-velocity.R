@@ -32,11 +32,11 @@ sixCells <- function(unspliced = sixUnspliced(), sparse = TRUE) {
     .writeGraph(sce, "connectivities", sixGraph())
 }
 
-# The same as Seurat, every kind of counts an assay of its own.
+# The same as Seurat, the unspliced counts as an assay of their own.
 sixSeurat <- function(unspliced = sixUnspliced()) {
     skip_if_not_installed("SeuratObject")
     x <- suppressWarnings(
-        SeuratObject::CreateSeuratObject(.asGeneral(sixSpliced()), "spliced")
+        SeuratObject::CreateSeuratObject(.asGeneral(sixSpliced()))
     )
     x[["unspliced"]] <- SeuratObject::CreateAssayObject(.asGeneral(unspliced))
     x$initial_size_spliced <- c(10, 12, 9, 15, 11, 14)

@@ -53,7 +53,7 @@ test_that("Seurat objects lose the genes in each assay", {
     expect_identical(.featureNames(kept), "g1")
     expect_identical(rownames(.readAssay(kept, "unspliced")), "g1")
     expect_identical(
-        assayOf(kept, "spliced"), sixSpliced()["g1", , drop = FALSE]
+        assayOf(kept, "counts"), sixSpliced()["g1", , drop = FALSE]
     )
 })
 
