@@ -165,7 +165,10 @@ test_that("pieces, direction and symmetry are told", {
     )
     expect_equal(w$components, 2)
     w <- expect_warning(
-        run(timeSCE(d), check_irreducibility = TRUE),
+        run(
+            timeSCE(d), frac_to_keep = 0, empty_rows = "self",
+            check_irreducibility = TRUE
+        ),
         class = "fatecast_warning_disconnected"
     )
     expect_match(conditionMessage(w), "not irreducible")
