@@ -152,29 +152,33 @@ impl Plan<'_> {
         simd::wide(
             #[inline(always)]
             || {
-                self.view.scan(panels.clone(), |a, b, tile: &Tile| {
-                    let filled = self.view.cols().panels[b].filled;
-                    let v = &self.at.cols[b * WIDTH..(b + 1) * WIDTH];
-                    for (r, c) in tile.iter().enumerate() {
-                        let at = (a - panels.start) * WIDTH + r;
-                        let u = self.at.rows[a * WIDTH + r];
-                        let mut z = [0f64; WIDTH];
-                        let mut any = false;
-                        for l in 0..WIDTH {
-                            z[l] = ((u + v[l]) - f64::from(c[l])) - log_n;
-                            let seen = if rounded {
-                                f64::from(z[l] as f32)
-                            } else {
-                                z[l]
-                            };
-                            any |= seen >= bounds[at];
+                self.view.scan(
+                    panels.clone(),
+                    #[inline(always)]
+                    |a, b, tile: &Tile| {
+                        let filled = self.view.cols().panels[b].filled;
+                        let v = &self.at.cols[b * WIDTH..(b + 1) * WIDTH];
+                        for (r, c) in tile.iter().enumerate() {
+                            let at = (a - panels.start) * WIDTH + r;
+                            let u = self.at.rows[a * WIDTH + r];
+                            let mut z = [0f64; WIDTH];
+                            let mut any = false;
+                            for l in 0..WIDTH {
+                                z[l] = ((u + v[l]) - f64::from(c[l])) - log_n;
+                                let seen = if rounded {
+                                    f64::from(z[l] as f32)
+                                } else {
+                                    z[l]
+                                };
+                                any |= seen >= bounds[at];
+                            }
+                            if any {
+                                let columns = &cells[b * WIDTH..b * WIDTH + filled];
+                                push(&z, columns, bounds[at], rounded, &mut rows[at]);
+                            }
                         }
-                        if any {
-                            let columns = &cells[b * WIDTH..b * WIDTH + filled];
-                            push(&z, columns, bounds[at], rounded, &mut rows[at]);
-                        }
-                    }
-                });
+                    },
+                );
             },
         );
         for (at, row) in rows.iter_mut().enumerate() {

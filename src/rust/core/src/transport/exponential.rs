@@ -25,7 +25,7 @@ pub fn exp32(x: f32) -> f32 {
     let r = (held - n * LN2_HIGH) - n * LN2_LOW;
     let mut q = 1.381_454_2e-3;
     q = q * r + 8.368_745e-3;
-    q = q * r + 4.166_838_9e-2;
+    q = q * r + 4.166_839e-2;
     q = q * r + 1.666_652_1e-1;
     q = q * r + 4.999_999_4e-1;
     let p = (q * r) * r + r + 1.0;

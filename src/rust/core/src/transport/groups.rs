@@ -218,10 +218,8 @@ fn compact(labels: &[u32]) -> Vec<u32> {
     for &g in labels {
         code[g as usize] = 0;
     }
-    let mut next = 0;
-    for c in code.iter_mut().filter(|c| **c == 0) {
+    for (next, c) in (0..).zip(code.iter_mut().filter(|c| **c == 0)) {
         *c = next;
-        next += 1;
     }
     labels.iter().map(|&g| code[g as usize]).collect()
 }

@@ -7,7 +7,8 @@
 //! the prior.
 
 use super::cost::Cost;
-use super::sinkhorn::{column_sums, solve, Marginals, Options, Solution, Start};
+use super::single::column_sums;
+use super::sinkhorn::{solve, Marginals, Options, Solution, Start};
 use crate::error::{try_with_capacity, Result};
 use crate::exec::Exec;
 use crate::math;

@@ -22,10 +22,15 @@ pub mod pass;
 pub mod points;
 pub mod rank;
 pub mod sample;
+pub mod single;
 pub mod sinkhorn;
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod couple_tests;
+#[cfg(test)]
+mod fixture_tests;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]

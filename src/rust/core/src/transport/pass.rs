@@ -154,23 +154,27 @@ fn group_sums(
     simd::wide(
         #[inline(always)]
         || {
-            view.scan(panels.clone(), |a, b, tile| {
-                let first = (a - panels.start) * WIDTH;
-                let lanes = &mut lanes[first..first + WIDTH];
-                let u = &u[first..first + WIDTH];
-                let v = &v[b * WIDTH..(b + 1) * WIDTH];
-                match precision {
-                    Precision::Single => add_single(tile, u, v, lanes),
-                    Precision::Double => add_double(tile, u, v, lanes),
-                }
-                if last(b) {
-                    let group = columns[b].group as usize;
-                    for (r, lanes) in lanes.iter_mut().enumerate() {
-                        out[(first + r) * groups + group] = simd::tree(*lanes);
-                        *lanes = [0.0; LANES];
+            view.scan(
+                panels.clone(),
+                #[inline(always)]
+                |a, b, tile| {
+                    let first = (a - panels.start) * WIDTH;
+                    let lanes = &mut lanes[first..first + WIDTH];
+                    let u = &u[first..first + WIDTH];
+                    let v = &v[b * WIDTH..(b + 1) * WIDTH];
+                    match precision {
+                        Precision::Single => add_single(tile, u, v, lanes),
+                        Precision::Double => add_double(tile, u, v, lanes),
                     }
-                }
-            });
+                    if last(b) {
+                        let group = columns[b].group as usize;
+                        for (r, lanes) in lanes.iter_mut().enumerate() {
+                            out[(first + r) * groups + group] = simd::tree(*lanes);
+                            *lanes = [0.0; LANES];
+                        }
+                    }
+                },
+            );
         },
     );
     Ok(out)
@@ -195,9 +199,9 @@ fn add_single(tile: &Tile, u: &[f64], v: &[f64], lanes: &mut [[f64; LANES]]) {
 #[inline(always)]
 fn add_double(tile: &Tile, u: &[f64], v: &[f64], lanes: &mut [[f64; LANES]]) {
     for (r, lanes) in lanes.iter_mut().enumerate() {
-        for l in 0..LANES {
-            let at = |l: usize| math::exp((u[r] + v[l]) - f64::from(tile[r][l]));
-            lanes[l] += at(l) + at(l + LANES);
+        let at = |l: usize| math::exp((u[r] + v[l]) - f64::from(tile[r][l]));
+        for (l, lane) in lanes.iter_mut().enumerate() {
+            *lane += at(l) + at(l + LANES);
         }
     }
 }
@@ -213,17 +217,21 @@ pub fn row_maxima(view: View<'_>, at: Potentials<'_>, panels: Range<usize>) -> R
     simd::wide(
         #[inline(always)]
         || {
-            view.scan(panels.clone(), |a, b, tile| {
-                let first = (a - panels.start) * WIDTH;
-                let u = &at.rows[a * WIDTH..(a + 1) * WIDTH];
-                let v = &at.cols[b * WIDTH..(b + 1) * WIDTH];
-                for (r, lanes) in lanes[first..first + WIDTH].iter_mut().enumerate() {
-                    for l in 0..WIDTH {
-                        let e = (u[r] + v[l]) - f64::from(tile[r][l]);
-                        lanes[l] = if e > lanes[l] { e } else { lanes[l] };
+            view.scan(
+                panels.clone(),
+                #[inline(always)]
+                |a, b, tile| {
+                    let first = (a - panels.start) * WIDTH;
+                    let u = &at.rows[a * WIDTH..(a + 1) * WIDTH];
+                    let v = &at.cols[b * WIDTH..(b + 1) * WIDTH];
+                    for (r, lanes) in lanes[first..first + WIDTH].iter_mut().enumerate() {
+                        for l in 0..WIDTH {
+                            let e = (u[r] + v[l]) - f64::from(tile[r][l]);
+                            lanes[l] = if e > lanes[l] { e } else { lanes[l] };
+                        }
                     }
-                }
-            });
+                },
+            );
         },
     );
     let top = |lanes: &[f64; WIDTH]| lanes.iter().fold(f64::NEG_INFINITY, |m, &e| m.max(e));

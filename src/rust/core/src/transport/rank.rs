@@ -89,18 +89,22 @@ where
             simd::wide(
                 #[inline(always)]
                 || {
-                    view.scan(panels, |a, b, tile: &Tile| {
-                        let rows = view.rows().panels[a].filled;
-                        let cols = view.cols().panels[b].filled;
-                        for (r, row) in tile.iter().enumerate().take(rows) {
-                            for (l, &c) in row.iter().enumerate().take(cols) {
-                                let k = key(entry(a * WIDTH + r, b * WIDTH + l, c));
-                                if let Some(at) = bucket(k) {
-                                    counts[at] += 1;
+                    view.scan(
+                        panels,
+                        #[inline(always)]
+                        |a, b, tile: &Tile| {
+                            let rows = view.rows().panels[a].filled;
+                            let cols = view.cols().panels[b].filled;
+                            for (r, row) in tile.iter().enumerate().take(rows) {
+                                for (l, &c) in row.iter().enumerate().take(cols) {
+                                    let k = key(entry(a * WIDTH + r, b * WIDTH + l, c));
+                                    if let Some(at) = bucket(k) {
+                                        counts[at] += 1;
+                                    }
                                 }
                             }
-                        }
-                    });
+                        },
+                    );
                 },
             );
         }
@@ -131,13 +135,17 @@ pub fn largest(exec: &Exec, view: View<'_>) -> Result<f32> {
         simd::wide(
             #[inline(always)]
             || {
-                view.scan(range, |a, b, tile: &Tile| {
-                    let rows = view.rows().panels[a].filled;
-                    let cols = view.cols().panels[b].filled;
-                    for row in &tile[..rows] {
-                        top = row[..cols].iter().fold(top, |m, &v| m.max(v));
-                    }
-                });
+                view.scan(
+                    range,
+                    #[inline(always)]
+                    |a, b, tile: &Tile| {
+                        let rows = view.rows().panels[a].filled;
+                        let cols = view.cols().panels[b].filled;
+                        for row in &tile[..rows] {
+                            top = row[..cols].iter().fold(top, |m, &v| m.max(v));
+                        }
+                    },
+                );
             },
         );
         top

@@ -8,7 +8,8 @@
 use super::cost::{Cost, Labels};
 use super::groups;
 use super::points::{Points, Which};
-use super::sinkhorn::{extend, solve, Marginals, Options, Start};
+use super::single::extend;
+use super::sinkhorn::{solve, Marginals, Options, Start};
 use crate::error::{try_with_capacity, Result};
 use crate::exec::Exec;
 use crate::rng::Stream;

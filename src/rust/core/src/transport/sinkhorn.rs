@@ -15,7 +15,6 @@ use super::coarse::{shifts, Groups};
 use super::cost::{Cost, View};
 use super::frame::Frame;
 use super::pass::{row_sums, Potentials, Precision, Sums};
-use super::points::Which;
 use crate::error::{try_filled, Result};
 use crate::exec::Exec;
 use crate::math;
@@ -73,14 +72,14 @@ pub struct Solution {
 }
 
 /// Potentials by slot, with what does not change during the iteration.
-struct Iteration<'a> {
+pub(super) struct Iteration<'a> {
     cost: &'a Cost,
     options: &'a Options,
     precision: Precision,
     log_p: Vec<f64>,
     log_q: Vec<f64>,
-    f: Vec<f64>,
-    g: Vec<f64>,
+    pub(super) f: Vec<f64>,
+    pub(super) g: Vec<f64>,
 }
 
 /// Solves one problem. `kappa0` of an earlier solution with the same cost saves a
@@ -126,7 +125,7 @@ pub fn solve(
 }
 
 impl<'a> Iteration<'a> {
-    fn new(
+    pub(super) fn new(
         cost: &'a Cost,
         marginals: Marginals<'_>,
         start: Option<&Start>,
@@ -168,7 +167,7 @@ impl<'a> Iteration<'a> {
     }
 
     /// Row sums, and the masses of groups after the coming update of f.
-    fn rows(&self, exec: &Exec) -> Result<Sums> {
+    pub(super) fn rows(&self, exec: &Exec) -> Result<Sums> {
         let view = self.cost.view();
         let u = self.over_epsilon(view.rows(), &self.f)?;
         let v = self.over_epsilon(view.cols(), &self.g)?;
@@ -193,14 +192,14 @@ impl<'a> Iteration<'a> {
         Ok(mean_exp(view.rows(), &less_log(view, sums.log)))
     }
 
-    fn update_rows(&mut self, log_r: &[f64]) {
+    pub(super) fn update_rows(&mut self, log_r: &[f64]) {
         let (alpha, epsilon) = (self.alpha(0), self.options.epsilon);
         for (slot, _) in self.cost.view().rows().held() {
             self.f[slot] = plain(alpha, epsilon, self.f[slot], self.log_p[slot], log_r[slot]);
         }
     }
 
-    fn update_columns(&mut self, exec: &Exec) -> Result<()> {
+    pub(super) fn update_columns(&mut self, exec: &Exec) -> Result<()> {
         let log_c = self.columns(exec)?;
         let (alpha, epsilon) = (self.alpha(1), self.options.epsilon);
         for (slot, _) in self.cost.turned().rows().held() {
@@ -210,7 +209,7 @@ impl<'a> Iteration<'a> {
     }
 
     /// Logarithms of the column sums.
-    fn columns(&self, exec: &Exec) -> Result<Vec<f64>> {
+    pub(super) fn columns(&self, exec: &Exec) -> Result<Vec<f64>> {
         let view = self.cost.turned();
         let u = self.over_epsilon(view.rows(), &self.g)?;
         let v = self.over_epsilon(view.cols(), &self.f)?;
@@ -296,7 +295,7 @@ impl<'a> Iteration<'a> {
 const NO_SHIFT: Option<fn(usize, f64) -> f64> = None;
 
 /// Means from sums, in logarithms.
-fn less_log(view: View<'_>, mut log: Vec<f64>) -> Vec<f64> {
+pub(super) fn less_log(view: View<'_>, mut log: Vec<f64>) -> Vec<f64> {
     let log_n = math::ln(view.cols().n as f64);
     log.iter_mut().for_each(|v| *v -= log_n);
     log
@@ -305,83 +304,6 @@ fn less_log(view: View<'_>, mut log: Vec<f64>) -> Vec<f64> {
 fn mean_exp(frame: &Frame, log: &[f64]) -> f64 {
     let sum: f64 = frame.held().map(|(slot, _)| math::exp(log[slot])).sum();
     sum / frame.n as f64
-}
-
-/// Logarithms of the column sums of a solution, by cell: one pass.
-///
-/// # Errors
-/// `memory`, `interrupted`.
-pub fn column_sums(
-    exec: &Exec,
-    cost: &Cost,
-    solution: &Solution,
-    options: &Options,
-) -> Result<Vec<f64>> {
-    let none = Marginals {
-        log_p: &vec![0.0; solution.f.len()],
-        log_q: &vec![0.0; solution.g.len()],
-    };
-    let start = Start {
-        f: solution.f.clone(),
-        g: solution.g.clone(),
-    };
-    let it = Iteration::new(cost, none, Some(&start), options)?;
-    cost.view().cols().gather(&it.columns(exec)?)
-}
-
-/// The potentials of one side after a plain update that starts from zero and from
-/// the potentials of the other side, by cell: one pass.
-///
-/// # Errors
-/// `memory`, `interrupted`.
-pub fn extend(
-    exec: &Exec,
-    cost: &Cost,
-    which: Which,
-    log_marginal: &[f64],
-    other: &[f64],
-    options: &Options,
-) -> Result<Vec<f64>> {
-    let plainly = Options {
-        correct: false,
-        ..*options
-    };
-    let zero = vec![0.0; log_marginal.len()];
-    let own = |values: &[f64]| values.to_vec();
-    let (start, marginals) = match which {
-        Which::Sources => (
-            Start {
-                f: zero,
-                g: own(other),
-            },
-            Marginals {
-                log_p: log_marginal,
-                log_q: other,
-            },
-        ),
-        Which::Targets => (
-            Start {
-                f: own(other),
-                g: zero,
-            },
-            Marginals {
-                log_p: other,
-                log_q: log_marginal,
-            },
-        ),
-    };
-    let mut it = Iteration::new(cost, marginals, Some(&start), &plainly)?;
-    match which {
-        Which::Sources => {
-            let log_r = less_log(cost.view(), it.rows(exec)?.log);
-            it.update_rows(&log_r);
-            cost.view().rows().gather(&it.f)
-        }
-        Which::Targets => {
-            it.update_columns(exec)?;
-            cost.view().cols().gather(&it.g)
-        }
-    }
 }
 
 /// Steps that one solve reports.
