@@ -21,8 +21,8 @@
 #' Time O(transitions + edges of boundary cells x dimensions); no randomness;
 #' the same bits on any number of threads. Nothing is stored.
 #'
-#' @param kernel A kernel with a transition matrix, made from an object. An
-#'   expression is evaluated.
+#' @param kernel A kernel with a transition matrix, made from an object, or an
+#'   estimator. An expression is evaluated.
 #' @param source,target Names of two clusters.
 #' @param cluster_key Column of the cells with the clusters; cells without one
 #'   belong to none.
@@ -46,13 +46,13 @@
 #' k <- computeTransitionMatrix(VelocityKernel(sce))
 #' types <- levels(sce$cell_type)
 #' summary(cbc(k, types[1], types[2], cluster_key = "cell_type", rep = "PCA"))
-#' @include kernel.R
+#' @include kernel-chain.R
 #' @export
 cbc <- function(kernel, source, target, cluster_key, rep,
                 graph_key = "distances", experiment = NULL, n_threads = NULL,
                 ...) {
     .checkDots(...)
-    transition <- .computedTransition(kernel, n_threads)
+    kernel <- .kernelOf(kernel, n_threads)
     x <- .kernelContainer(kernel)
     clusters <- .readClusters(x, .checkString(cluster_key))
     source <- .knownClusters(.checkString(source), clusters, cluster_key)
@@ -63,32 +63,13 @@ cbc <- function(kernel, source, target, cluster_key, rep,
     graph <- .readGraph(x, .checkString(graph_key), experiment)
     job <- .job(n_threads, FALSE)
     out <- .native(
-        job, rs_kernel_cbc, .slots(transition), .slots(graph), z, ncol(z),
+        job, rs_kernel_cbc, .slots(kernel@matrix), .slots(graph), z, ncol(z),
         as.integer(clusters %in% source), as.integer(clusters %in% target),
         cell_names = kernel@cell_names
     )
     scores <- out$scores
     scores[is.nan(scores)] <- NA
     stats::setNames(scores, kernel@cell_names[out$cells])
-}
-
-# The matrix of a kernel that was computed. Expressions compute themselves.
-.computedTransition <- function(kernel, n_threads = NULL,
-                                call = rlang::caller_env()) {
-    if (!methods::is(kernel, "Kernel")) {
-        .abort("type", paste0(
-            "`kernel` must be a kernel, not ", .describe(kernel), "."
-        ), class_found = class(kernel), call = call)
-    }
-    if (is.null(kernel@matrix) && !methods::is(kernel, "KernelExpression")) {
-        .abort(
-            "not_computed", paste0(
-                "This `", class(kernel)[1L], "` has no transition matrix."
-            ), "Run computeTransitionMatrix(kernel) first.",
-            class_found = class(kernel)[1L], call = call
-        )
-    }
-    transitionMatrix(kernel, n_threads = n_threads)
 }
 
 # Clusters as a factor, in the order of the cells.

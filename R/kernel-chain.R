@@ -43,6 +43,18 @@ NULL
     )
 }
 
+# The computed kernel of a kernel or an estimator, with its object.
+.kernelOf <- function(x, n_threads = NULL, arg = "kernel",
+                      call = rlang::caller_env()) {
+    if (is(x, "Estimator")) {
+        kernel <- x@kernel
+        kernel@container <- x@container
+        return(kernel)
+    }
+    .checkKernel(x, arg, call)
+    .computedKernel(x, n_threads, call)
+}
+
 .computedKernel <- function(kernel, n_threads = NULL,
                             call = rlang::caller_env()) {
     if (!is.null(kernel@matrix)) return(kernel)

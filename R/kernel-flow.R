@@ -8,7 +8,7 @@ NULL
 .singleFlow <- function(kernel, cluster, cluster_key, time_key, clusters,
                         time_points, min_flow, remove_empty_clusters,
                         call = rlang::caller_env()) {
-    transition <- .computedTransition(kernel, call = call)
+    kernel <- .kernelOf(kernel, call = call)
     x <- .kernelContainer(kernel, call)
     cluster <- .checkString(cluster, arg = "cluster", call = call)
     labels <- .readClusters(
@@ -22,7 +22,7 @@ NULL
     levels <- levels(time$times)
     if (isTRUE(kernel@backward)) levels <- rev(levels)
     out <- .native(
-        .job(call = call), rs_kernel_flow, .slots(transition),
+        .job(call = call), rs_kernel_flow, .slots(kernel@matrix),
         as.integer(labels) - 1L,
         as.integer(factor(time$times, levels, ordered = FALSE)) - 1L,
         list(

@@ -19,8 +19,8 @@
 #' Nothing is stored. Cost: linear in transitions. The same numbers on any
 #' number of threads; no randomness.
 #'
-#' @param kernel A kernel with a transition matrix, made from an object. An
-#'   expression is evaluated.
+#' @param kernel A kernel with a transition matrix, made from an object, or an
+#'   estimator. An expression is evaluated.
 #' @param cluster Name of the cluster to follow.
 #' @param cluster_key Column of the cells with the clusters.
 #' @param time_key Column with experimental time, read as
