@@ -93,6 +93,7 @@ setGeneric("hessian", function(scheme, v, D, softmax_scale = 1, ...) {
     force(scheme)
     standardGeneric("hessian")
 }, signature = "scheme")
+
 #' @rdname computeProjection
 #' @export
 setGeneric("computeProjection", function(x, ...) {
@@ -113,6 +114,7 @@ setGeneric("computeCytotrace", function(x, ...) {
     force(x)
     standardGeneric("computeCytotrace")
 }, signature = "x")
+
 #' @rdname computeCoupling
 #' @export
 setGeneric("computeCoupling", function(kernel, source, target, ...) {

@@ -88,7 +88,8 @@ setMethod("fromObject", "ANY", function(object, key = NULL, ...) {
             matrix, object, if (length(backward)) backward, made$kernel
         ))
     }
-    if (!methods::existsMethod("computeTransitionMatrix", made$class)) {
+    if (!methods::isClass(made$class) ||
+        !methods::extends(made$class, "Kernel")) {
         .abort(
             "missing_key", paste0(
                 "The class `", made$class, "` of the kernel under ",

@@ -1,8 +1,8 @@
 #' Schemes that bias a graph by time
 #'
 #' What becomes of edges that lead from a cell to an earlier one. A scheme is a
-#' value; `biasKnn()` applies it to a graph, and [PseudotimeKernel()] takes it as
-#' `threshold_scheme`.
+#' value; `biasKnn()` applies it to a graph, and [PseudotimeKernel()] takes it
+#' as `threshold_scheme`.
 #'
 #' @section Schemes:
 #' Cell i has k neighbours j with positive weights `w_ij` at times `t_j`.

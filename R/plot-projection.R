@@ -25,8 +25,8 @@
 #' side divided by 30 x `density`. They leave out grid points slower than
 #' `10^(min_mass - 6)`, those whose cells have arrows shorter than the
 #' percentile `cutoff_perc` and those without a cell within two and a half
-#' standard deviations of the weights. Lines are wider where the flow is faster and have
-#' an arrow head in the middle.
+#' standard deviations of the weights. Lines are wider where the flow is faster
+#' and have an arrow head in the middle.
 #'
 #' Cells without finite coordinates or arrow count for nothing and are not
 #' drawn. Cost: O(cells log cells + grid points x neighbours). Randomness: none.

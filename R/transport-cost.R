@@ -1,8 +1,8 @@
 # Points and costs for the core.
 
-# `points`: blocks of cells x dimensions; `costs`: matrices of sources x targets;
-# `at`: for each pair the positions of its source and target points and of its
-# cost in them, 0 for none.
+# `points`: blocks of cells x dimensions; `costs`: matrices of sources x
+# targets; `at`: for each pair the positions of its source and target points and
+# of its cost in them, 0 for none.
 .transportInput <- function(x, cells, cost, job, how) {
     if (!is.null(cost) && !is.function(cost)) {
         costs <- .givenCosts(cost, cells, job$call)

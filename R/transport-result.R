@@ -82,7 +82,10 @@
                 signif(residual, 3), " (tolerance ", settings$tolerance,
                 "); plain updates contract by ",
                 signif(max(diagnostics$rho[open]), 4), "."
-            ), "Use a larger `epsilon`, more `n_groups` or a larger `max_iter`.",
+            ), paste(
+                "Use a larger `epsilon`, more `n_groups` or a larger",
+                "`max_iter`."
+            ),
             pairs = named(open), residual = residual,
             iterations = settings$max_iter
         )

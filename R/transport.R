@@ -16,15 +16,15 @@
 #' coupling is `T = R / n2`: its row sums are numbers of descendants. Small
 #' `lambda1` lets cells have more or fewer descendants than their growth rate
 #' says, `lambda2` stays large because later cells were sampled evenly; `Inf`
-#' holds a marginal exactly. Small `epsilon` gives sharp couplings and takes more
-#' iterations.
+#' holds a marginal exactly. Small `epsilon` gives sharp couplings and takes
+#' more iterations.
 #'
 #' @section Growth:
 #' `growth_key` names a column with the growth rate of every source cell per
 #' unit of time (1: as many cells as before; see [computeGrowthScores()]); over
 #' `delta_t` it becomes `p = g^delta_t`. Without it all cells grow alike. In
-#' round k + 1 of `growth_iters` rounds the row sums of round k take the place of
-#' p, so that the data correct the prior.
+#' round k + 1 of `growth_iters` rounds the row sums of round k take the place
+#' of p, so that the data correct the prior.
 #'
 #' @section Entries kept:
 #' `threshold = "auto"`: all entries that are at least the smallest row maximum
@@ -70,10 +70,12 @@
 #' @param x A `SingleCellExperiment` or `Seurat` object.
 #' @param time_key Column with the time of each cell: a factor whose levels are
 #'   in order of time.
-#' @param use_rep Embedding to measure distances in; NULL for a PCA of each pair.
-#' @param epsilon Entropic regularisation, positive, in units of the scaled cost.
-#' @param lambda1,lambda2 Price of deviating from the growth rates of sources and
-#'   from evenness of targets; positive, may be `Inf`.
+#' @param use_rep Embedding to measure distances in; NULL for a PCA of each
+#'   pair.
+#' @param epsilon Entropic regularisation, positive, in units of the scaled
+#'   cost.
+#' @param lambda1,lambda2 Price of deviating from the growth rates of sources
+#'   and from evenness of targets; positive, may be `Inf`.
 #' @param growth_key Column of growth rates per unit of time, positive; NULL for
 #'   1.
 #' @param growth_iters Rounds of growth.
@@ -82,8 +84,8 @@
 #' @param assay Assay for that PCA; NULL for the log-normalised one.
 #' @param scale_cost What squared distances are divided by: their `"median"`,
 #'   `"mean"`, `"max"`, or a number.
-#' @param delta_t Time between the points: one number, or one for each pair; NULL
-#'   takes the differences of the levels, read as numbers.
+#' @param delta_t Time between the points: one number, or one for each pair;
+#'   NULL takes the differences of the levels, read as numbers.
 #' @param policy Which pairs: `"sequential"` for successive levels, `"triu"` for
 #'   all ordered pairs.
 #' @param pairs Pairs of one's own instead: a data frame or two-column matrix of
@@ -100,12 +102,12 @@
 #'   of the columns.
 #' @param random_state Seed; NULL takes one from R's generator.
 #' @inheritParams computePCA
-#' @return A named list of `dgCMatrix` (source x target cells, with their names),
-#'   one for each pair, named `source_target`, of class `fatecast_couplings`. Its
-#'   attributes: `pairs` (data frame of `source` and `target`), `growth` (for
-#'   each pair a matrix of source cells x `g0`, `g1`, ...: the growth rates
-#'   before and after each round), `diagnostics`, `potentials` (if kept: for each
-#'   pair a list of `f` and `g`) and `params`.
+#' @return A named list of `dgCMatrix` (source x target cells, with their
+#'   names), one for each pair, named `source_target`, of class
+#'   `fatecast_couplings`. Its attributes: `pairs` (data frame of `source` and
+#'   `target`), `growth` (for each pair a matrix of source cells x `g0`, `g1`,
+#'   ...: the growth rates before and after each round), `diagnostics`,
+#'   `potentials` (if kept: for each pair a list of `f` and `g`) and `params`.
 #' @section Conditions:
 #' Errors: `missing_key` (column, embedding, level); `type` (time not a factor,
 #' growth not numeric, a cost that is no matrix); `range` (missing times or
@@ -119,11 +121,11 @@
 #' `epsilon`, growth rates spread over more than 1e4).
 #' @references Schiebinger, G. et al. (2019) Optimal-transport analysis of
 #'   single-cell gene expression identifies developmental trajectories in
-#'   reprogramming. Cell 176, 928-943. Chizat, L. et al. (2018) Scaling algorithms
-#'   for unbalanced optimal transport problems. Mathematics of Computation 87,
-#'   2563-2609. Sejourne, T., Vialard, F.-X. and Peyre, G. (2022) Faster
-#'   unbalanced optimal transport: translation invariant Sinkhorn and 1-D
-#'   Frank-Wolfe. AISTATS.
+#'   reprogramming. Cell 176, 928-943. Chizat, L. et al. (2018) Scaling
+#'   algorithms for unbalanced optimal transport problems. Mathematics of
+#'   Computation 87, 2563-2609. Sejourne, T., Vialard, F.-X. and Peyre, G.
+#'   (2022) Faster unbalanced optimal transport: translation invariant Sinkhorn
+#'   and 1-D Frank-Wolfe. AISTATS.
 #' @seealso [readCouplings()] for couplings from elsewhere.
 #' @examples
 #' sce <- simulateDifferentiation(n_cells = 300, n_genes = 60)
@@ -189,8 +191,8 @@ computeCouplings <- function(x, time_key, use_rep = "PCA", epsilon = 0.05,
 #'
 #' `birth = beta_min + (beta_max - beta_min) / (1 + exp(-4 (score - beta_center)
 #' / beta_width))`, so the slope at the centre is `(beta_max - beta_min) /
-#' beta_width`; death likewise. The defaults suppose scores that are means over a
-#' gene set of z-scores clipped to -5 and 5, and time in days. Each cell by
+#' beta_width`; death likewise. The defaults suppose scores that are means over
+#' a gene set of z-scores clipped to -5 and 5, and time in days. Each cell by
 #' itself; no randomness; O(cells). A missing score gives an error.
 #'
 #' @param proliferation,apoptosis Scores, one number per cell.

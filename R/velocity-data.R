@@ -6,7 +6,8 @@ NULL
 
 # ---- Counts ----
 
-# Spliced and unspliced counts as they are stored, of one shape, and their names.
+# Spliced and unspliced counts as they are stored, of one shape, and their
+# names.
 .velocityCounts <- function(x, spliced, unspliced, experiment, call) {
     if (.containerClass(x) == "matrix") {
         .refuseMatrix(x, "holds no assays of counts", call)
@@ -83,7 +84,9 @@ NULL
     parts <- lapply(.geneBlocks(list(m)), function(genes) {
         found <- .native(job, rs_velocity_survey, .readGenes(m, genes))
         labels <- rownames(m)[genes]
-        .refuseValues(found$not_finite, "missing or infinite", name, labels, job)
+        .refuseValues(
+            found$not_finite, "missing or infinite", name, labels, job
+        )
         .refuseValues(found$negative, "negative", name, labels, job)
         found
     })
@@ -201,7 +204,9 @@ NULL
     )
     own <- run$params$n_neighbors
     if (!is.numeric(own) || own < 1) own <- NULL
-    if (!is.null(own) && settings$n_neighbors > own) {
+    # Nobody asked for the default.
+    asked <- settings$n_neighbors != formals(computeMoments)$n_neighbors
+    if (!is.null(own) && asked && settings$n_neighbors > own) {
         .inform(paste0(
             "`n_neighbors` is ", settings$n_neighbors, ", but the graph `",
             key, "` was made with ", own, ": all neighbours in it are used."

@@ -17,8 +17,8 @@
 #' `k_i` neighbours of cell i and for the cell itself: only the pattern of the
 #' graph counts. `n_neighbors` below the number that the graph was made with
 #' keeps each cell's nearest ones (largest weights, ties to the cell that comes
-#' first); above it, the graph is used as it is, with a message. A cell without a
-#' neighbour keeps its own counts, with a warning.
+#' first); above it, the graph is used as it is, with a message. A cell without
+#' a neighbour keeps its own counts, with a warning.
 #'
 #' Not random. The same bits on any number of threads. Time O(edges x genes);
 #' memory beside the two results, which are dense, about 410 bytes per cell and

@@ -7,15 +7,16 @@
 #' @section Details:
 #' **Deterministic** (`"steady_state"` is the same). Per gene, with s = `Ms` and
 #' u = `Mu` (or the normalised counts with `use_raw`), cells are scored by
-#' `z = s / max s + u / max u`. Through those at or above the upper percentile of
-#' `perc` (with `fit_offset` also those at or below the lower one) goes the line
-#' `u = gamma s + offset`, by least squares; an offset is never negative and
-#' `gamma` lies within `constrain_ratio`. Velocity is
+#' `z = s / max s + u / max u`. Through those at or above the upper percentile
+#' of `perc` (with `fit_offset` also those at or below the lower one) goes the
+#' line `u = gamma s + offset`, by least squares; an offset is never negative
+#' and `gamma` lies within `constrain_ratio`. Velocity is
 #' `u - gamma s - offset`, and `r2` how well the line fits all cells (that of a
-#' line through all cells with `r2_adjusted`). Velocity genes have `r2 > min_r2`,
-#' `gamma > min_ratio`, counts of both kinds, and are `highly_variable` if there
-#' is such a column of features and `use_highly_variable`. If fewer than two pass,
-#' those whose `r2` exceeds its 80th percentile are taken, with a warning.
+#' line through all cells with `r2_adjusted`). Velocity genes have `r2 >
+#' min_r2`, `gamma > min_ratio`, counts of both kinds, and are `highly_variable`
+#' if there is such a column of features and `use_highly_variable`. If fewer
+#' than two pass, those whose `r2` exceeds its 80th percentile are taken, with a
+#' warning.
 #'
 #' **Stochastic.** Fits velocity genes again: the second moments over the
 #' neighbours of each cell must agree with the same `gamma`. The regression of u
@@ -26,8 +27,8 @@
 #' `variance_<vkey>` is the second-order residual, which can be negative.
 #'
 #' **Groups.** `groups` (levels of `groupby`): fit and write only their cells,
-#' all others get 0, with a warning. `groupby` alone: each level has its own fit,
-#' columns of features end in `_<level>`, and `<vkey>_genes` is the union.
+#' all others get 0, with a warning. `groupby` alone: each level has its own
+#' fit, columns of features end in `_<level>`, and `<vkey>_genes` is the union.
 #' `groups_for_fit` (levels of `groupby`): lines are fitted to these cells only
 #' and hold for all; with `groups`, for those of them.
 #'
@@ -61,9 +62,9 @@
 #' @param compat As scVelo where it differs.
 #' @return The object with the assay `<vkey>` (and `variance_<vkey>`), genes x
 #'   cells, in units of normalised counts per splicing time; columns of features
-#'   `<vkey>_gamma`, `<vkey>_qreg_ratio` (gamma of the first stage), `<vkey>_r2`,
-#'   `<vkey>_genes` and, if fitted, `<vkey>_offset`, `<vkey>_offset2`; and a
-#'   record, `parameters(x, "<vkey>")`.
+#'   `<vkey>_gamma`, `<vkey>_qreg_ratio` (gamma of the first stage),
+#'   `<vkey>_r2`, `<vkey>_genes` and, if fitted, `<vkey>_offset`,
+#'   `<vkey>_offset2`; and a record, `parameters(x, "<vkey>")`.
 #' @section Errors:
 #' As [computeMoments()]; `unknown_argument` (mode, levels), `range` (`perc`,
 #' `constrain_ratio`, levels with fewer than two cells), `no_state`

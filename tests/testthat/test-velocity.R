@@ -172,6 +172,43 @@ test_that("known ratios come back from simulated counts", {
     }
 })
 
+test_that("known ratios are found in cells at rest, within their noise", {
+    # u = gamma s for every gene and cell, seen as counts.
+    n <- 600L
+    genes <- 40L
+    at <- (seq_len(n) - 0.5) / n
+    ratio <- exp(seq(log(0.1), log(3), length.out = genes))
+    withr::with_seed(7, {
+        peak <- runif(genes)
+        s <- 2 + 20 * exp(-outer(peak, at, "-")^2 / 0.08)
+        draw <- function(m) {
+            matrix(rpois(length(m), m), genes, dimnames = list(
+                paste0("g", seq_len(genes)), paste0("c", seq_len(n))
+            ))
+        }
+        counts <- draw(s)
+        unspliced <- draw(ratio * s)
+    })
+    x <- SingleCellExperiment::SingleCellExperiment(list(
+        counts = Matrix::Matrix(counts, sparse = TRUE),
+        unspliced = Matrix::Matrix(unspliced, sparse = TRUE)
+    ))
+    place <- cbind(at)
+    rownames(place) <- colnames(x)
+    x <- buildNeighbors(.writeEmbedding(x, "PLACE", place),
+        n_neighbors = 30, use_rep = "PLACE"
+    )
+    x <- computeMoments(x, normalize = FALSE)
+    for (mode in c("deterministic", "stochastic")) {
+        v <- estimateVelocity(x, mode = mode, vkey = "v")
+        off <- log(columnOf(v, "v_gamma") / ratio)
+        # The five per cent of cells at the top hold some 600 counts each way.
+        expect_lt(max(abs(off)), 0.25)
+        expect_lt(median(abs(off)), 0.05)
+        expect_gt(cor(log(columnOf(v, "v_gamma")), log(ratio)), 0.99)
+    }
+})
+
 test_that("options act as they say", {
     x <- computeMoments(counted(120, 24), n_neighbors = 12)
     fit <- function(...) fewGenes(estimateVelocity(
