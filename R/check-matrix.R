@@ -133,6 +133,10 @@
 
 # Values and dimension names alone, as double.
 .plainMatrix <- function(m) {
+    plain <- c("dim", "dimnames")
+    if (is.matrix(m) && is.double(m) && all(names(attributes(m)) %in% plain)) {
+        return(m)
+    }
     names <- dimnames(m)
     m <- as.matrix(m)
     matrix(as.double(m), nrow(m), ncol(m), dimnames = names)

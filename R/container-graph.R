@@ -21,7 +21,12 @@
             dim = dim(m), n_cells = length(cells), call = call
         )
     }
-    dimnames(m) <- list(cells, colnames(m))
+    .withNames(m, list(cells, colnames(m)))
+}
+
+# The matrix with these names; one that has them is not copied.
+.withNames <- function(m, names) {
+    if (!identical(dimnames(m), names)) dimnames(m) <- names
     m
 }
 
@@ -56,10 +61,7 @@
     .nameBoth(m, cells)
 }
 
-.nameBoth <- function(m, cells) {
-    dimnames(m) <- list(cells, cells)
-    m
-}
+.nameBoth <- function(m, cells) .withNames(m, list(cells, cells))
 
 # Edges as row-sorted pairs: from and to counted from one.
 #' @importFrom Matrix t

@@ -102,8 +102,7 @@ setMethod(".writeAssay", "SingleCellExperiment", function(x, assay, matrix,
             m <- m[, at, drop = FALSE]
         }
     }
-    dimnames(m) <- list(features, cells)
-    m
+    .withNames(m, list(features, cells))
 }
 
 # Names of the entries of an internal field. The public accessors bring the
@@ -136,8 +135,7 @@ setMethod(".readEmbedding", "SingleCellExperiment", function(x, key,
     m <- .plainMatrix(reducedDim(y, name, withDimnames = FALSE))
     # The container keeps rows in the order of its columns, whatever names an
     # older version of the matrix carries.
-    rownames(m) <- .cellNames(x)
-    m
+    .withNames(m, list(.cellNames(x), colnames(m)))
 })
 setMethod(".writeEmbedding", "SingleCellExperiment", function(x, key, matrix,
                                                              experiment =

@@ -86,9 +86,13 @@
 # Slots of a dgCMatrix for a native call, and a dgCMatrix from what comes back.
 .slots <- function(m) list(m@p, m@i, m@x, m@Dim)
 
+# What Rust made needs no second look: slot by slot, new() does not check.
 .fromSlots <- function(slots, rows = NULL, columns = rows) {
-    methods::new(
-        "dgCMatrix", p = slots$p, i = slots$i, x = slots$x, Dim = slots$dim,
-        Dimnames = list(rows, columns)
-    )
+    m <- methods::new("dgCMatrix")
+    m@p <- slots$p
+    m@i <- slots$i
+    m@x <- slots$x
+    m@Dim <- slots$dim
+    m@Dimnames <- list(rows, columns)
+    m
 }

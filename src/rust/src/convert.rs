@@ -2,13 +2,15 @@
 //! moved into R's vectors once.
 
 use crate::boundary::malformed;
+use crate::job;
 use extendr_api::prelude::*;
 use fatecast_core::exec::Exec;
 use fatecast_core::graph::edges::{self, Faults};
 use fatecast_core::sparse::csr::{self, CscSlots, Csr};
+use fatecast_core::sparse::ops::mirror;
 use fatecast_core::sparse::CscView;
 use fatecast_core::velocity::layer::{Layer, SparseLayer};
-use fatecast_core::Result;
+use fatecast_core::{CoreError, Result};
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 
 /// A `dgCMatrix` as R passes it: `list(p, i, x, dim)`. Keeps the vectors alive.
@@ -37,6 +39,23 @@ impl SparseArg {
             x: get(2)?,
             dim: get(3)?,
         })
+    }
+
+    /// Slots of the matrix with this symmetric pattern whose values by rows are
+    /// `values`; R's vectors of the pattern are shared.
+    pub fn mirrored(
+        &self,
+        pattern: &Csr,
+        values: &[f64],
+        n_threads: i32,
+        progress: &Robj,
+    ) -> Result<Robj> {
+        let mut x: Robj = Doubles::new(values.len()).into();
+        let out = x.as_real_slice_mut().ok_or_else(|| malformed("x"))?;
+        job::run(n_threads, progress, move |exec| {
+            mirror(exec, pattern, values, out)
+        })?;
+        Ok(list!(p = &self.p, i = &self.i, x = x, dim = &self.dim).into())
     }
 
     pub fn slots(&self) -> Result<Slots<'_>> {
@@ -72,6 +91,25 @@ impl<'a> Slots<'a> {
     /// The matrix itself, by rows.
     pub fn by_rows(&self, exec: &Exec) -> Result<Csr> {
         csr::from_csc_slots(exec, self.shape, self.p, self.i, self.x)
+    }
+
+    /// As [`Slots::by_rows`]; the graph of a symmetric relation is not transposed.
+    pub fn graph(&self, exec: &Exec) -> Result<Csr> {
+        if self.is_symmetric(exec)? {
+            self.columns_as_rows()
+        } else {
+            self.by_rows(exec)
+        }
+    }
+
+    /// Whether pattern and values are known to equal those of the transpose.
+    pub fn is_symmetric(&self, exec: &Exec) -> Result<bool> {
+        match self.view(exec) {
+            Ok(view) => view.is_symmetric(exec),
+            // Slots out of order are put into order elsewhere.
+            Err(CoreError::Shape { .. }) => Ok(false),
+            Err(other) => Err(other),
+        }
     }
 
     /// The matrix whose rows are R's columns: features x cells becomes cells x
@@ -152,11 +190,12 @@ pub fn sparse_list(slots: CscSlots, shape: (usize, usize)) -> Robj {
     .into()
 }
 
-/// Slots of a sparse matrix in R's own memory, to be filled in place.
+/// Slots of a sparse matrix in R's own memory, to be filled in place. Values are
+/// allocated when they are asked for.
 pub struct SparseSpace {
     p: Robj,
     i: Robj,
-    x: Robj,
+    x: Option<Robj>,
 }
 
 impl SparseSpace {
@@ -165,29 +204,48 @@ impl SparseSpace {
         SparseSpace {
             p: Integers::new(columns + 1).into(),
             i: Integers::new(entries).into(),
-            x: Doubles::new(entries).into(),
+            x: None,
         }
+    }
+
+    /// The vectors `p` and `i`.
+    pub fn pattern(&mut self) -> Result<(&mut [i32], &mut [i32])> {
+        let lost = || malformed("of sparse slots");
+        Ok((
+            self.p.as_integer_slice_mut().ok_or_else(lost)?,
+            self.i.as_integer_slice_mut().ok_or_else(lost)?,
+        ))
     }
 
     /// The vectors `p`, `i` and `x`.
     pub fn slices(&mut self) -> Result<(&mut [i32], &mut [i32], &mut [f64])> {
         let lost = || malformed("of sparse slots");
+        let entries = self.i.len();
+        let x = self.x.get_or_insert_with(|| Doubles::new(entries).into());
         Ok((
             self.p.as_integer_slice_mut().ok_or_else(lost)?,
             self.i.as_integer_slice_mut().ok_or_else(lost)?,
-            self.x.as_real_slice_mut().ok_or_else(lost)?,
+            x.as_real_slice_mut().ok_or_else(lost)?,
         ))
+    }
+
+    /// Slots for R with a vector of values that is there already.
+    pub fn with_values(self, x: Robj, shape: (usize, usize)) -> Result<Robj> {
+        let dim = vec![shape.0 as i32, shape.1 as i32];
+        Ok(list!(p = self.p, i = self.i, x = x, dim = dim).into())
     }
 
     /// Slots for R, of the first `kept` entries.
     pub fn list(mut self, kept: usize, shape: (usize, usize)) -> Result<Robj> {
         let (_, i, x) = self.slices()?;
-        if kept < i.len() {
+        let values = if kept < i.len() {
             let (i, x) = (r!(&i[..kept]), r!(&x[..kept]));
-            (self.i, self.x) = (i, x);
-        }
-        let dim = vec![shape.0 as i32, shape.1 as i32];
-        Ok(list!(p = self.p, i = self.i, x = self.x, dim = dim).into())
+            self.i = i;
+            x
+        } else {
+            self.x.take().ok_or_else(|| malformed("of sparse slots"))?
+        };
+        self.with_values(values, shape)
     }
 }
 

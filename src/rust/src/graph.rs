@@ -6,7 +6,7 @@ use crate::job;
 use extendr_api::prelude::*;
 use fatecast_core::exec::Exec;
 use fatecast_core::graph::components::components;
-use fatecast_core::graph::edges::from_pairs;
+use fatecast_core::graph::edges::{from_pairs, symmetric_pairs};
 use fatecast_core::graph::fuzzy::{fuzzy_connectivities, FuzzyOptions};
 use fatecast_core::graph::gauss::{gauss_connectivities, gauss_dense};
 use fatecast_core::graph::ready::{from_arrays, from_distances};
@@ -183,12 +183,18 @@ fn rs_graph_components(graph: List) -> Robj {
 
 /// The slots of the graph of pairs of cells, counted from one.
 #[extendr]
-fn rs_graph_pairs(n: i32, from: &[i32], to: &[i32], x: &[f64]) -> Robj {
+fn rs_graph_pairs(n: i32, from: &[i32], to: &[i32], x: Robj) -> Robj {
     guard(|| {
         let n = n.max(0) as usize;
+        let values = x.as_real_slice().ok_or_else(|| malformed("weights"))?;
+        let pairs = (n, from, to, values);
         let mut space = SparseSpace::new(n, from.len());
+        let (p, rows) = space.pattern()?;
+        if symmetric_pairs(&Exec::serial(), pairs, p, rows)? {
+            return space.with_values(x, (n, n));
+        }
         let (p, rows, values) = space.slices()?;
-        let kept = from_pairs((n, from, to, x), p, rows, values)?;
+        let kept = from_pairs(pairs, p, rows, values)?;
         space.list(kept, (n, n))
     })
 }
@@ -215,6 +221,9 @@ fn rs_graph_asymmetry(graph: List, n_threads: i32, progress: Robj) -> Robj {
         let slots = graph.slots()?;
         // A matrix and its transpose differ alike.
         let norm = job::run(n_threads, &progress, move |exec| {
+            if slots.is_symmetric(exec)? {
+                return Ok(0.0);
+            }
             asymmetry(exec, &slots.columns_as_rows()?)
         })?;
         Ok(norm.into())

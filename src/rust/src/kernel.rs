@@ -19,7 +19,7 @@ where
     let graph = SparseArg::new(graph)?;
     let slots = graph.slots()?;
     let out = job::run(n_threads, progress, move |exec| {
-        let t = f(exec, slots.by_rows(exec)?)?;
+        let t = f(exec, slots.graph(exec)?)?;
         to_csc_slots(exec, &t)
     })?;
     Ok(sparse_list(out, slots.shape))

@@ -8,7 +8,7 @@ use extendr_api::prelude::*;
 use fatecast_core::kernel::similarity::{probabilities, Similarity};
 use fatecast_core::kernel::similarity_curvature::{expected, hessian};
 use fatecast_core::kernel::velocity::{
-    estimate_scale, velocity_transition, Direction, Draws, Model, VelocityInput, VelocityOptions,
+    estimate_scale, velocity_rows, Direction, Draws, Model, VelocityInput, VelocityOptions,
 };
 use fatecast_core::kernel::velocity_moments::velocity_moments;
 use fatecast_core::sparse::csr::{to_csc_slots, Csr};
@@ -119,14 +119,22 @@ fn rs_kernel_velocity(
         let slots = graph.slots()?;
         let data = Data::new(&data)?;
         let (views, features) = (data.views()?, data.features.as_deref());
-        let (out, matrix) = job::run(n_threads, &progress, move |exec| {
-            let graph = slots.by_rows(exec)?;
-            let out = velocity_transition(exec, &input(&graph, &views, features), &options)?;
-            let matrix = to_csc_slots(exec, &out.matrix)?;
-            Ok((out, matrix))
+        let (mut out, adjacency, symmetric) = job::run(n_threads, &progress, move |exec| {
+            let symmetric = slots.is_symmetric(exec)?;
+            let adjacency = slots.graph(exec)?;
+            let out = velocity_rows(exec, &input(&adjacency, &views, features), &options)?;
+            Ok((out, adjacency, symmetric))
         })?;
+        let matrix = if symmetric && out.keep_all() {
+            graph.mirrored(&adjacency, &out.probabilities, n_threads, &progress)?
+        } else {
+            let csc = job::run(n_threads, &progress, |exec| {
+                to_csc_slots(exec, &out.matrix(&adjacency)?)
+            })?;
+            sparse_list(csc, slots.shape)
+        };
         Ok(list!(
-            matrix = sparse_list(matrix, slots.shape),
+            matrix = matrix,
             softmax_scale = out.softmax_scale,
             features = out.features as i32,
             still = positions(&out.still)

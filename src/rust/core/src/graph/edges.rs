@@ -5,6 +5,8 @@
 //! found in one pass over its entries, so that an error can name the cells.
 
 use crate::error::{try_filled, CoreError, Result};
+use crate::exec::Exec;
+use crate::sparse::CscView;
 
 /// What keeps a graph from carrying a walk. Cells count from 0 and ascend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,46 @@ pub fn faults(n: usize, rows: &[i32], values: &[f64]) -> Result<Faults> {
         bad_cells,
         isolated: (0..n).filter(|&i| !edge[i]).collect(),
     })
+}
+
+/// Fills `p` (n + 1) and `rows` (one per pair) if the pairs are in order, each once,
+/// and the graph is symmetric: its values are then `x` as it stands. Says whether that
+/// is so; otherwise both are left unfinished. Cells count from one. O(pairs + n).
+///
+/// # Errors
+/// `shape` for cells outside of 1 to `n` or vectors of different length,
+/// `interrupted`.
+pub fn symmetric_pairs(
+    exec: &Exec,
+    (n, from, to, x): (usize, &[i32], &[i32], &[f64]),
+    p: &mut [i32],
+    rows: &mut [i32],
+) -> Result<bool> {
+    for (what, found) in [
+        ("the ends of the pairs", to.len()),
+        ("the weights of the pairs", x.len()),
+        ("the rows of the entries", rows.len()),
+    ] {
+        same_length(what, from.len(), found)?;
+    }
+    same_length("the columns of the graph", n + 1, p.len())?;
+    let ordered = |k: usize| (from[k - 1], to[k - 1]) < (from[k], to[k]);
+    if !(1..from.len()).all(ordered) {
+        return Ok(false);
+    }
+    require_cells(n, from)?;
+    require_cells(n, to)?;
+    p.fill(0);
+    for &c in from {
+        p[c as usize] += 1;
+    }
+    for c in 1..=n {
+        p[c] += p[c - 1];
+    }
+    for (row, &c) in rows.iter_mut().zip(to) {
+        *row = c - 1;
+    }
+    CscView::new(exec, (n, n), p, rows, x)?.is_symmetric(exec)
 }
 
 /// The graph of pairs `from[k] -> to[k]` of weight `x[k]`, cells counted from one, in
@@ -218,6 +260,40 @@ mod tests {
                 assert_eq!((g.0[c + 1] - g.0[c]) as usize, held);
             }
         }
+    }
+
+    #[test]
+    fn symmetric_pairs_need_no_sorting() {
+        let exec = Exec::serial();
+        let mut s = Stream::new(6, 0, 0, 0);
+        for n in [1usize, 3, 20] {
+            let mut all = BTreeMap::new();
+            for _ in 0..2 * n {
+                let (i, j, v) = (s.below(n) as i32 + 1, s.below(n) as i32 + 1, s.uniform());
+                all.insert((i, j), v);
+                all.insert((j, i), v);
+            }
+            let from: Vec<i32> = all.keys().map(|k| k.0).collect();
+            let to: Vec<i32> = all.keys().map(|k| k.1).collect();
+            let mut x: Vec<f64> = all.values().copied().collect();
+            let (mut p, mut rows) = (vec![0; n + 1], vec![0; x.len()]);
+            let mut run = |from: &[i32], to: &[i32], x: &[f64]| {
+                symmetric_pairs(&exec, (n, from, to, x), &mut p, &mut rows)
+                    .map(|yes| yes.then(|| (p.clone(), rows.clone(), x.to_vec())))
+            };
+            let want = graph(n, &from, &to, &x).unwrap();
+            assert_eq!(run(&from, &to, &x).unwrap(), Some(want));
+            if n > 1 {
+                let turned = |v: &[i32]| v.iter().rev().copied().collect::<Vec<_>>();
+                assert_eq!(run(&turned(&from), &turned(&to), &x).unwrap(), None);
+                let off = (0..x.len()).find(|&k| from[k] != to[k]);
+                x[off.unwrap()] += 1.0;
+                assert_eq!(run(&from, &to, &x).unwrap(), None);
+            }
+            assert!(run(&from, &to[1..], &x).is_err());
+        }
+        let out = symmetric_pairs(&exec, (1, &[2], &[2], &[1.0]), &mut [0; 2], &mut [0]);
+        assert_eq!(out.unwrap_err().kind(), "shape");
     }
 
     #[test]

@@ -24,6 +24,7 @@ use super::velocity_stochastic::{expected_rows, Expected};
 use crate::error::{try_with_capacity, CoreError, Result};
 use crate::exec::Exec;
 use crate::sparse::csr::{from_parts, row_range, Csr};
+use std::borrow::Cow;
 
 /// Which way in time the walk goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +89,37 @@ pub struct VelocityTransition {
     pub still: Vec<usize>,
 }
 
+/// What [`velocity_rows`] finds: [`VelocityTransition`] before it is a matrix.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VelocityRows {
+    /// The graph without entries that are not above zero, if it has any.
+    pub pattern: Option<Csr>,
+    /// One per edge of `pattern`, else of the graph; zero where a neighbour is never
+    /// visited.
+    pub probabilities: Vec<f64>,
+    pub scores: Vec<f64>,
+    pub softmax_scale: f64,
+    pub estimated: bool,
+    pub features: usize,
+    pub still: Vec<usize>,
+}
+
+impl VelocityRows {
+    /// Whether every edge of the graph has a probability above zero.
+    pub fn keep_all(&self) -> bool {
+        self.pattern.is_none() && self.probabilities.iter().all(|&p| p > 0.0)
+    }
+
+    /// The transition matrix, n x n, zeros not stored. O(edges).
+    ///
+    /// # Errors
+    /// `memory`.
+    pub fn matrix(&mut self, graph: &Csr) -> Result<Csr> {
+        let values = std::mem::take(&mut self.probabilities);
+        stored(self.pattern.as_ref().unwrap_or(graph), values)
+    }
+}
+
 /// The transition matrix of velocities at the expression of cells over a graph.
 /// Features with a missing velocity (NaN) in any cell are left out. A neighbour at
 /// the same place as the cell has no score and is never visited (for the inner
@@ -106,6 +138,26 @@ pub fn velocity_transition(
     input: &VelocityInput<'_>,
     options: &VelocityOptions,
 ) -> Result<VelocityTransition> {
+    let mut rows = velocity_rows(exec, input, options)?;
+    Ok(VelocityTransition {
+        matrix: rows.matrix(input.graph)?,
+        scores: rows.scores,
+        softmax_scale: rows.softmax_scale,
+        estimated: rows.estimated,
+        features: rows.features,
+        still: rows.still,
+    })
+}
+
+/// As [`velocity_transition`], the probabilities left in the order of the edges.
+///
+/// # Errors
+/// As [`velocity_transition`].
+pub fn velocity_rows(
+    exec: &Exec,
+    input: &VelocityInput<'_>,
+    options: &VelocityOptions,
+) -> Result<VelocityRows> {
     check_options(options)?;
     let cells = Cells::new(exec, input)?;
     let similarity = options.similarity;
@@ -140,13 +192,17 @@ pub fn velocity_transition(
         Model::MonteCarlo(draws) => drawn_rows(exec, &cells, similarity, softmax_scale, draws)?,
     };
     refuse_lost(exec, &cells, &found.probabilities)?;
-    Ok(VelocityTransition {
-        matrix: stored(&cells.graph, found.probabilities)?,
+    Ok(VelocityRows {
+        probabilities: found.probabilities,
         scores: found.scores,
         softmax_scale,
         estimated,
         features: cells.features,
         still: found.still,
+        pattern: match cells.graph {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(graph) => Some(graph),
+        },
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::csr::{from_rows, row, row_range, transpose, Csr};
 use crate::error::{try_with_capacity, CoreError, Result};
-use crate::exec::Exec;
+use crate::exec::{split_at_bounds, Exec};
 use crate::simd;
 use ndarray::{Array2, ArrayView2};
 
@@ -294,6 +294,66 @@ where
     })
 }
 
+/// The values of the transpose of a matrix whose pattern is symmetric: `values` stand
+/// in the order of the entries of `pattern`, and so do those of `out`. O(entries).
+///
+/// # Errors
+/// `shape` when there is not one value per entry, or the pattern is not symmetric,
+/// `memory`, `interrupted`.
+pub fn mirror(exec: &Exec, pattern: &Csr, values: &[f64], out: &mut [f64]) -> Result<()> {
+    let (n, entries) = (pattern.rows(), pattern.nnz());
+    let fits = pattern.cols() == n && values.len() == entries && out.len() == entries;
+    let found = values.len().min(out.len());
+    let unfit = || CoreError::Shape {
+        what: "values on a symmetric pattern".into(),
+        expected: entries,
+        found,
+    };
+    if !fits {
+        return Err(unfit());
+    }
+    let start = |i: usize| {
+        if i < n {
+            row_range(pattern, i).start
+        } else {
+            entries
+        }
+    };
+    let parts = exec.threads().clamp(1, n.max(1));
+    let cells: Vec<usize> = (0..=parts).map(|t| n * t / parts).collect();
+    let cuts: Vec<usize> = cells.iter().map(|&i| start(i)).collect();
+    let tasks = split_at_bounds(out, &cuts)
+        .into_iter()
+        .zip(cells.windows(2));
+    exec.for_each(tasks.collect(), |(out, range)| {
+        let (first, last) = (range[0], range[1]);
+        let base = start(first);
+        let mut next = try_with_capacity(last - first, "the rows of a matrix")?;
+        next.extend((first..last).map(|j| (start(j) - base) as u32));
+        for i in 0..n {
+            if i % (8 * ROWS) == 0 {
+                exec.check()?;
+            }
+            let (columns, at) = (row(pattern, i).0, row_range(pattern, i).start);
+            let from = columns.partition_point(|&j| (j as usize) < first);
+            for (e, &j) in columns.iter().enumerate().skip(from) {
+                let j = j as usize;
+                if j >= last {
+                    break;
+                }
+                let place = next[j - first] as usize;
+                // A column with more entries than its row has.
+                if base + place >= start(j + 1) {
+                    return Err(unfit());
+                }
+                out[place] = values[at + e];
+                next[j - first] += 1;
+            }
+        }
+        Ok(())
+    })
+}
+
 /// The element-wise product, on the intersection of the patterns. O(entries).
 ///
 /// # Errors
@@ -336,6 +396,35 @@ mod tests {
         let mut v = vec![0.0; 3];
         mat_vec(&exec, &m, &[1.0, 3.0, 5.0], &mut v).unwrap();
         assert_eq!(v, [11.0, 0.0, 13.0]);
+    }
+
+    #[test]
+    fn values_are_mirrored_on_a_symmetric_pattern() {
+        let mut s = crate::rng::Stream::new(5, 0, 0, 0);
+        for n in [1usize, 2, 9, 60] {
+            let mut dense = ndarray::Array2::<f64>::zeros((n, n));
+            for _ in 0..3 * n {
+                let (i, j) = (s.below(n), s.below(n));
+                dense[(i, j)] = s.uniform() + 0.1;
+                dense[(j, i)] = s.uniform() + 0.1;
+            }
+            let entry = |(j, &v): (usize, &f64)| (v != 0.0).then_some((j as u32, v));
+            let rows = dense.rows().into_iter();
+            let rows = rows.map(|r| r.iter().enumerate().filter_map(entry).collect());
+            let m = crate::sparse::csr::from_rows(n, rows.collect()).unwrap();
+            for threads in [1, 2, 4] {
+                let exec = Exec::with_threads(threads).unwrap();
+                let mut out = vec![0.0; m.nnz()];
+                mirror(&exec, &m, m.data(), &mut out).unwrap();
+                assert_eq!(out, transpose(&exec, &m).unwrap().data());
+            }
+        }
+        let exec = Exec::serial();
+        let lower = crate::sparse::csr::from_rows(2, vec![vec![(0, 1.0)], vec![(0, 2.0)]]);
+        let lower = lower.unwrap();
+        let e = mirror(&exec, &lower, &[1.0, 2.0], &mut [0.0; 2]).unwrap_err();
+        assert_eq!(e.kind(), "shape");
+        assert!(mirror(&exec, &lower, &[1.0], &mut [0.0; 2]).is_err());
     }
 
     #[test]
