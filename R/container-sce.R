@@ -35,13 +35,18 @@ setMethod(".containerClass", "SingleCellExperiment", function(x) {
     "SingleCellExperiment"
 })
 setMethod(".cellNames", "SingleCellExperiment", function(x) {
-    .validNames(colnames(x), ncol(x), "cell", "colnames(x) <-")
+    .validNames(rownames(colData(x)), ncol(x), "cell", "colnames(x) <-")
 })
 setMethod(".featureNames", "SingleCellExperiment", function(x,
                                                            experiment = NULL) {
     y <- .sceExperiment(x, experiment)
-    .validNames(rownames(y), nrow(y), "feature", "rownames(x) <-")
+    names <- names(.rowRangesOf(y))
+    .validNames(names, nrow(y), "feature", "rownames(x) <-")
 })
+
+# The public accessor brings the ranges up to date each time, which takes longer
+# than what is read from them.
+.rowRangesOf <- function(y) slot(y, "rowRanges")
 
 # ---- Assays ----
 
@@ -58,12 +63,9 @@ setMethod(".readAssay", "SingleCellExperiment", function(x, assay = NULL,
             "Normalise the counts first, for example with logNormCounts()."
         })
     }
-    m <- SummarizedExperiment::assay(y, name)
+    m <- SummarizedExperiment::assay(y, name, withDimnames = FALSE)
     names <- list(.featureNames(y), .cellNames(x))
-    if (!identical(dimnames(m), names)) {
-        dimnames(m) <- names
-    }
-    .pickFeatures(m, features, name)
+    .pickFeatures(.withNames(m, names), features, name)
 })
 setMethod(".assayNames", "SingleCellExperiment", function(x,
                                                          experiment = NULL) {
@@ -155,7 +157,10 @@ setMethod(".writeEmbedding", "SingleCellExperiment", function(x, key, matrix,
 #' @importFrom SingleCellExperiment colPair colPair<- colPairNames
 #' @importFrom S4Vectors from to mcols SelfHits
 .scePairs <- function(y, key) {
-    hits <- colPair(y, key)
+    held <- int_colData(y)[["colPairs"]]
+    held <- if (!is.null(held)) held[[key]]
+    # As in .sceNames(): the public accessor updates the whole object first.
+    hits <- if (is(held, "DualSubset")) slot(held, "hits") else colPair(y, key)
     columns <- mcols(hits)
     numeric <- vapply(as.list(columns), function(v) {
         is.numeric(v) || is.logical(v)
@@ -245,16 +250,19 @@ setMethod(".activateLabels", "SingleCellExperiment", function(x, key) {
 setMethod(".featureDataNames", "SingleCellExperiment", function(x,
                                                                experiment =
                                                                    NULL) {
-    as.character(names(rowData(.sceExperiment(x, experiment))))
+    y <- .sceExperiment(x, experiment)
+    as.character(names(mcols(.rowRangesOf(y), use.names = FALSE)))
 })
 setMethod(".readFeatureData", "SingleCellExperiment", function(x, column,
                                                               experiment =
                                                                   NULL) {
-    y <- .sceExperiment(x, experiment)
-    if (!column %in% names(rowData(y))) {
-        .missingKey("column of features", column, names(rowData(y)))
+    data <- mcols(
+        .rowRangesOf(.sceExperiment(x, experiment)), use.names = FALSE
+    )
+    if (!column %in% names(data)) {
+        .missingKey("column of features", column, as.character(names(data)))
     }
-    .plainColumn(rowData(y)[[column]])
+    .plainColumn(data[[column]])
 })
 setMethod(".writeFeatureData", "SingleCellExperiment", function(x, values,
                                                                experiment =

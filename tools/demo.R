@@ -117,7 +117,9 @@ directions <- function(sce, truth) {
         chain, n_sims = 50, start_ixs = list(cell_type = "root"),
         random_state = 0
     ))
-    couplings <- timed("computeCouplings()", computeCouplings(sce, "time"))
+    couplings <- timed("computeCouplings()", computeCouplings(
+        sce, "time", threshold = c(row_mass = 0.9)
+    ))
     days <- timed("RealTimeKernel()", computeTransitionMatrix(
         RealTimeKernel(sce, "time", couplings),
         self_transitions = "all", conn_weight = 0.2

@@ -12,8 +12,7 @@ use fatecast_core::graph::fuzzy::{fuzzy_connectivities, FuzzyOptions};
 use fatecast_core::graph::knn::{exact, Metric};
 use fatecast_core::kernel::combine::weighted;
 use fatecast_core::kernel::connectivity::connectivity_transition;
-use fatecast_core::kernel::similarity::Similarity;
-use fatecast_core::kernel::velocity::{velocity_transition, Direction, VelocityOptions};
+use fatecast_core::kernel::velocity::{velocity_transition, VelocityInput, VelocityOptions};
 use fatecast_core::linalg::reorder::Which;
 use fatecast_core::rng::Stream;
 use ndarray::Array2;
@@ -92,13 +91,15 @@ fn main() {
             let (fuzzy_s, graph) = timed(repeats, || {
                 fuzzy_connectivities(&exec, &knn, &FuzzyOptions::default()).expect("graph")
             });
-            let options = VelocityOptions {
-                similarity: Similarity::Correlation,
-                softmax_scale: None,
-                direction: Direction::Forward,
+            let options = VelocityOptions::default();
+            let input = VelocityInput {
+                graph: &graph,
+                x: x.view(),
+                v: v.view(),
+                features: None,
             };
             let (velocity_s, velocity) = timed(repeats, || {
-                velocity_transition(&exec, &graph, x.view(), v.view(), &options).expect("velocity")
+                velocity_transition(&exec, &input, &options).expect("velocity")
             });
             let (conn_s, conn) = timed(repeats, || {
                 connectivity_transition(&exec, &graph, true).expect("connectivity")

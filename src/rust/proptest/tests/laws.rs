@@ -5,10 +5,16 @@ use fatecast_core::chain::classes::reaching;
 use fatecast_core::exec::Exec;
 use fatecast_core::graph::fuzzy::{fuzzy_connectivities, FuzzyOptions};
 use fatecast_core::graph::knn::{exact, Metric};
-use fatecast_core::kernel::similarity::Similarity;
-use fatecast_core::kernel::velocity::{velocity_transition, Direction, VelocityOptions};
-use fatecast_core::sparse::csr::{from_rows, row, transpose, Csr};
-use fatecast_core::sparse::{ops, stochastic};
+use fatecast_core::kernel::combine::weighted;
+use fatecast_core::kernel::pseudotime::{transition, EmptyRows};
+use fatecast_core::kernel::threshold::Threshold;
+use fatecast_core::kernel::velocity::{velocity_transition, VelocityInput, VelocityOptions};
+use fatecast_core::sparse::csr::{from_csc_slots, from_rows, row, to_csc_slots, transpose, Csr};
+use fatecast_core::sparse::{ops, stochastic, CscView};
+use fatecast_core::transport::couple::{
+    couple, CoupleOptions, Pair, Scale, Source, Threshold as Keep,
+};
+use fatecast_core::transport::sinkhorn::Options;
 use ndarray::Array2;
 use proptest::prelude::*;
 
@@ -92,16 +98,94 @@ proptest! {
         let mut v = x.clone();
         v.mapv_inplace(|a| (a * 7.3).rem_euclid(2.0) - 0.9);
         let options = VelocityOptions {
-            similarity: Similarity::Correlation,
             softmax_scale: Some(3.0),
-            direction: Direction::Forward,
+            ..VelocityOptions::default()
         };
-        let one = velocity_transition(&exec, &g, x.view(), v.view(), &options).unwrap();
-        let moved = &x * scale + 2.0;
-        let faster = &v * scale + 1.0;
-        let two = velocity_transition(&exec, &g, moved.view(), faster.view(), &options).unwrap();
+        let run = |x: &Array2<f64>, v: &Array2<f64>| {
+            let input = VelocityInput { graph: &g, x: x.view(), v: v.view(), features: None };
+            velocity_transition(&exec, &input, &options).unwrap()
+        };
+        let one = run(&x, &v);
+        let two = run(&(&x * scale + 2.0), &(&v * scale + 1.0));
         for (a, b) in one.matrix.data().iter().zip(two.matrix.data()) {
             prop_assert!((a - b).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn weighted_means_do_not_see_the_unit_of_the_weights(
+        m in chain(30), a in 0.1..9.0f64, b in 0.1..9.0f64, unit in 0.01..99.0f64,
+    ) {
+        let exec = Exec::serial();
+        let one = stochastic::normalize(&exec, m.clone()).unwrap();
+        let n = m.rows();
+        let stay = from_rows(n, (0..n as u32).map(|i| vec![(i, 1.0)]).collect()).unwrap();
+        let first = weighted(&exec, &[(a, &one), (b, &stay)]).unwrap();
+        let second = weighted(&exec, &[(unit * b, &stay), (unit * a, &one)]).unwrap();
+        prop_assert_eq!(first.indices(), second.indices());
+        for (x, y) in first.data().iter().zip(second.data()) {
+            prop_assert!((x - y).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn time_does_not_run_back_where_no_edge_is_kept(
+        m in chain(40), times in prop::collection::vec(0.0..1.0f64, 40),
+    ) {
+        let exec = Exec::with_threads(2).unwrap();
+        let n = m.rows();
+        let slots = to_csc_slots(&exec, &m).unwrap();
+        let view = CscView::new(&exec, (n, n), &slots.p, &slots.i, &slots.x).unwrap();
+        let scheme = Threshold::Hard { frac_to_keep: 0.0 };
+        let out = transition(&exec, view, &times[..n], scheme, EmptyRows::Absorb).unwrap();
+        let out = out.slots(&exec).unwrap();
+        let t = from_csc_slots(&exec, (n, n), &out.p, &out.i, &out.x).unwrap();
+        prop_assert!(stochastic::check(&exec, &t).is_ok());
+        for i in 0..n {
+            for &j in row(&t, i).0 {
+                prop_assert!(i == j as usize || times[i] <= times[j as usize]);
+            }
+        }
+    }
+
+    #[test]
+    fn couplings_scale_with_growth_as_their_prices_say(
+        x in cells(20, 2), y in cells(20, 2), more in 0.2..5.0f64,
+    ) {
+        let exec = Exec::serial();
+        let solver = Options {
+            epsilon: 0.5,
+            lambda: [1.0, 20.0],
+            tolerance: 1e-12,
+            max_iter: 10_000,
+            correct: true,
+            precision: None,
+        };
+        let options = CoupleOptions {
+            solver,
+            scale: Scale::Mean,
+            groups: 3,
+            growth_iters: 1,
+            threshold: Keep::All,
+            columns: false,
+            sample_above: f64::INFINITY,
+            seed: 0,
+        };
+        let run = |growth: f64| {
+            let growth = vec![growth; x.nrows()];
+            let source = Source::Points(x.view(), y.view());
+            let pair = Pair { source, growth: &growth, delta_t: 1.0 };
+            couple(&exec, &[pair], &options).unwrap().remove(0)
+        };
+        let (one, two) = (run(1.0), run(more));
+        let [a, b] = solver.lambda;
+        let factor = more.powf((a + b) / (a + b + solver.epsilon));
+        for c in [&one, &two] {
+            prop_assert!(c.rounds[0].converged);
+            prop_assert!(c.matrix.x.iter().all(|&t| t > 0.0 && t.is_finite()));
+        }
+        for (s, t) in one.matrix.x.iter().zip(&two.matrix.x) {
+            prop_assert!((s * factor - t).abs() <= 1e-3 * t);
         }
     }
 
