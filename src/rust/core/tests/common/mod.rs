@@ -13,8 +13,7 @@ use fatecast_core::graph::fuzzy::{fuzzy_connectivities, FuzzyOptions};
 use fatecast_core::graph::knn::{exact, Metric};
 use fatecast_core::kernel::combine::weighted;
 use fatecast_core::kernel::connectivity::connectivity_transition;
-use fatecast_core::kernel::similarity::Similarity;
-use fatecast_core::kernel::velocity::{velocity_transition, Direction, VelocityOptions};
+use fatecast_core::kernel::velocity::{velocity_transition, VelocityInput, VelocityOptions};
 use fatecast_core::linalg::reorder::Which;
 use fatecast_core::simulate::{simulate, Simulation, SimulationOptions};
 use fatecast_core::sparse::Csr;
@@ -48,13 +47,15 @@ pub fn job(threads: usize) -> Job {
     let pca = pca_sparse(&exec, &sim.counts, &options).unwrap();
     let knn = exact(&exec, pca.scores.view(), 20, Metric::Euclidean).unwrap();
     let graph = fuzzy_connectivities(&exec, &knn, &FuzzyOptions::default()).unwrap();
-    let options = VelocityOptions {
-        similarity: Similarity::Correlation,
-        softmax_scale: None,
-        direction: Direction::Forward,
-    };
     let (x, v) = (sim.expression.unwrap(), sim.velocity.unwrap());
-    let velocity = velocity_transition(&exec, &graph, x.view(), v.view(), &options).unwrap();
+    let input = VelocityInput {
+        graph: &graph,
+        x: x.view(),
+        v: v.view(),
+        features: None,
+    };
+    let options = VelocityOptions::default();
+    let velocity = velocity_transition(&exec, &input, &options).unwrap();
     let similar = connectivity_transition(&exec, &graph, true).unwrap();
     let chain = weighted(&exec, &[(0.8, &velocity.matrix), (0.2, &similar)]).unwrap();
     let which = Which::LargestReal;
