@@ -372,7 +372,8 @@ setMethod("show", "Kernel", function(object) {
         is.atomic(p) && length(p) == 1L
     }, parameters(kernel))
     text <- vapply(shown, function(p) {
-        if (is.character(p)) paste0("'", p, "'") else format(signif(p, 3))
+        if (is.character(p)) return(paste0("'", p, "'"))
+        format(if (is.numeric(p)) signif(p, 3) else p)
     }, "")
     tilde <- if (isTRUE(kernel@backward)) "~" else ""
     inside <- c(
