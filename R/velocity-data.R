@@ -265,8 +265,11 @@ NULL
         )
     }
     results <- lapply(names, function(name) {
-        m <- tryCatch(
-            numeric(as.double(length(genes)) * length(cells)),
+        # Made in one piece: dimensions set later would copy it.
+        tryCatch(
+            matrix(
+                0, length(genes), length(cells), dimnames = list(genes, cells)
+            ),
             error = function(e) .abort(
                 "memory", paste0(
                     format(bytes / 2^30, digits = 3), " GiB for the assays ",
@@ -274,9 +277,6 @@ NULL
                 ), "Choose fewer genes.", bytes = bytes, call = call
             )
         )
-        dim(m) <- c(length(genes), length(cells))
-        dimnames(m) <- list(genes, cells)
-        m
     })
     names(results) <- names
     results

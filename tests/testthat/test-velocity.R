@@ -297,9 +297,10 @@ test_that("moments are made when missing, and used when stored", {
     ))
     # Moments are enough for the steady state.
     SummarizedExperiment::assay(steps, "counts") <- NULL
-    expect_identical(
+    # Without a graph the cells are added up in another order.
+    expect_equal(
         columnOf(estimateVelocity(steps, "deterministic"), "velocity_gamma"),
-        columnOf(direct, "velocity_qreg_ratio")
+        columnOf(direct, "velocity_qreg_ratio"), tolerance = 1e-13
     )
     expectFailure(estimateVelocity(steps), "missing_key")
 })

@@ -117,9 +117,19 @@ pub struct Estimate {
 /// `shape`, `memory`, `interrupted`. The output is then partly written.
 pub fn estimate(exec: &Exec, input: &Input, plan: &Plan, output: Output) -> Result<Estimate> {
     check(input, plan, &output)?;
-    let (n, genes) = (input.spliced.cells(), input.spliced.genes());
+    let genes = input.spliced.genes();
     let groups = plan.groups.map_or(1, <[Group]>::len);
-    let owner = owners(n, plan.groups)?;
+    let cells = Cells::new(input, plan)?;
+    let owner = cells.owner.as_deref();
+    let input = &Input {
+        weights: cells.weights.as_ref(),
+        second: cells.second.as_ref(),
+        ..*input
+    };
+    let plan = &Plan {
+        groups: cells.groups.as_deref(),
+        ..*plan
+    };
     let what = "the fits of the genes";
     let mut fits = try_filled(genes * groups, GeneFit::default(), what)?;
     let mut bad = try_filled(genes, [0usize; 2], what)?;
@@ -136,7 +146,9 @@ pub fn estimate(exec: &Exec, input: &Input, plan: &Plan, output: Output) -> Resu
         })
         .collect();
     exec.control().begin(genes.div_ceil(LANES));
-    exec.for_each(tasks, |task| task.run(exec, input, plan, owner.as_deref()))?;
+    exec.for_each(tasks, |task| {
+        task.run(exec, input, plan, (&cells.order, owner))
+    })?;
     let flaws = |k: usize| {
         let counts = bad.iter().map(|b| b[k]).enumerate();
         let flaw = |(gene, count)| Flaw { gene, count };
@@ -225,6 +237,49 @@ fn owners(n: usize, groups: Option<&[Group]>) -> Result<Option<Vec<u32>>> {
     Ok(Some(owner))
 }
 
+/// Cells in an order in which neighbours stand near each other: what is averaged then
+/// lies near the processor. From here on cells are numbered by their place in it.
+struct Cells {
+    order: Vec<u32>,
+    weights: Option<Weights>,
+    second: Option<Weights>,
+    groups: Option<Vec<Group>>,
+    /// The group of the cell at each place.
+    owner: Option<Vec<u32>>,
+}
+
+impl Cells {
+    fn new(input: &Input, plan: &Plan) -> Result<Cells> {
+        let n = input.spliced.cells();
+        let owner = owners(n, plan.groups)?;
+        let order = match input.weights.or(input.second) {
+            Some(weights) => weights.walk()?,
+            None => (0..n as u32).collect(),
+        };
+        let mut place = try_filled(n, 0u32, "the order of the cells")?;
+        for (p, &cell) in order.iter().enumerate() {
+            place[cell as usize] = p as u32;
+        }
+        let arranged = |w: Option<&Weights>| w.map(|w| w.arranged(&order, &place)).transpose();
+        let places = |cells: &[u32]| {
+            let mut places: Vec<u32> = cells.iter().map(|&c| place[c as usize]).collect();
+            places.sort_unstable();
+            places
+        };
+        let group = |g: &Group| Group {
+            cells: places(&g.cells),
+            fit: g.fit.as_deref().map(places),
+        };
+        Ok(Cells {
+            weights: arranged(input.weights)?,
+            second: arranged(input.second)?,
+            groups: plan.groups.map(|all| all.iter().map(group).collect()),
+            owner: owner.map(|owner| order.iter().map(|&c| owner[c as usize]).collect()),
+            order,
+        })
+    }
+}
+
 impl<'a> Output<'a> {
     fn views(&self) -> [Option<&ArrayViewMut2<'a, f64>>; 4] {
         [
@@ -266,8 +321,15 @@ struct Task<'a, 'o> {
 }
 
 impl Task<'_, '_> {
-    fn run(mut self, exec: &Exec, input: &Input, plan: &Plan, owner: Option<&[u32]>) -> Result<()> {
-        let mut source = Source::new(input, plan.stochastic.is_some(), self.genes.start)?;
+    fn run(
+        mut self,
+        exec: &Exec,
+        input: &Input,
+        plan: &Plan,
+        (order, owner): (&[u32], Option<&[u32]>),
+    ) -> Result<()> {
+        let second = plan.stochastic.is_some();
+        let mut source = Source::new(input, second, self.genes.start, order)?;
         let mut fitter = Fitter::default();
         let groups = plan.groups.map_or(1, <[Group]>::len);
         let all = input.spliced.genes();
@@ -276,7 +338,8 @@ impl Task<'_, '_> {
             let genes = start..(start + LANES).min(self.genes.end);
             source.load(genes.clone());
             let at = start - self.genes.start;
-            write_moments(&mut self.sinks, at, genes.len(), &source.columns);
+            let columns = (order, &source.columns);
+            write_moments(&mut self.sinks, at, genes.len(), columns);
             for (lane, gene) in genes.clone().enumerate() {
                 let columns = source.columns.gene(lane);
                 if input.moments.is_some() {
@@ -296,7 +359,8 @@ impl Task<'_, '_> {
             if plan.steady.is_some() {
                 let fits = &self.fits[at * groups..(at + genes.len()) * groups];
                 let lines: Vec<Lines> = (0..groups).map(|g| Lines::of(fits, g, groups)).collect();
-                write_velocities(&mut self.sinks, at, &lines, owner, &source.columns);
+                let columns = (order, &source.columns);
+                write_velocities(&mut self.sinks, at, &lines, owner, columns);
             }
             exec.control().tick(1);
         }
@@ -319,22 +383,28 @@ struct Source<'a, 'd> {
 }
 
 impl<'a, 'd> Source<'a, 'd> {
-    fn new(input: &'a Input<'a, 'd>, second: bool, gene: usize) -> Result<Source<'a, 'd>> {
+    fn new(
+        input: &'a Input<'a, 'd>,
+        second: bool,
+        gene: usize,
+        order: &'a [u32],
+    ) -> Result<Source<'a, 'd>> {
         let n = input.spliced.cells();
         let [s, u] = input.divisors;
         let counted = input.moments.is_none() || second || input.use_raw;
         let counts = if counted {
             Some([
-                Reader::new(input.spliced, s, gene)?,
-                Reader::new(input.unspliced, u, gene)?,
+                Reader::new(input.spliced, s, gene, order)?,
+                Reader::new(input.unspliced, u, gene, order)?,
             ])
         } else {
             None
         };
         let moments = match input.moments {
-            Some([s, u]) if !input.use_raw => {
-                Some([Reader::new(s, None, gene)?, Reader::new(u, None, gene)?])
-            }
+            Some([s, u]) if !input.use_raw => Some([
+                Reader::new(s, None, gene, order)?,
+                Reader::new(u, None, gene, order)?,
+            ]),
             _ => None,
         };
         let rows = if counted { n } else { 0 };
@@ -449,29 +519,30 @@ fn pick<'b>(columns: Gene, cells: &[u32], into: &'b mut [Vec<f64>; 4]) -> Gene<'
     Gene { s, u, ss, us }
 }
 
-/// Hands each cell's place for the genes from `at` on to `fill`, as far as they are
-/// `width` genes.
+/// Writes `fill(place)` to the row of the cell at each place in `order`, for the
+/// `width` genes from `at` on.
 fn write(
     sink: &mut Option<ArrayViewMut2<f64>>,
     (at, width): (usize, usize),
+    order: &[u32],
     mut fill: impl FnMut(usize) -> [f64; LANES],
 ) {
     let Some(view) = sink else { return };
     let mut lines = view.slice_axis_mut(Axis(1), Slice::from(at..at + width));
-    for (cell, row) in lines.outer_iter_mut().enumerate() {
+    for (place, &cell) in order.iter().enumerate() {
         // Rows are contiguous: checked on entry.
-        if let Some(row) = row.into_slice() {
-            row.copy_from_slice(&fill(cell)[..width]);
+        if let Some(row) = lines.row_mut(cell as usize).into_slice() {
+            row.copy_from_slice(&fill(place)[..width]);
         }
     }
 }
 
-fn write_moments(sinks: &mut Sinks, at: usize, width: usize, columns: &Columns) {
+fn write_moments(sinks: &mut Sinks, at: usize, width: usize, (order, columns): (&[u32], &Columns)) {
     let genes: [Gene; LANES] = from_fn(|l| columns.gene(l));
-    write(&mut sinks[0], (at, width), |cell| {
+    write(&mut sinks[0], (at, width), order, |cell| {
         from_fn(|l| genes[l].s[cell])
     });
-    write(&mut sinks[1], (at, width), |cell| {
+    write(&mut sinks[1], (at, width), order, |cell| {
         from_fn(|l| genes[l].u[cell])
     });
 }
@@ -509,17 +580,17 @@ fn write_velocities(
     at: usize,
     lines: &[Lines],
     owner: Option<&[u32]>,
-    columns: &Columns,
+    (order, columns): (&[u32], &Columns),
 ) {
     let width = lines.first().map_or(0, |l| l.width);
     let genes: [Gene; LANES] = from_fn(|l| columns.gene(l));
     let of = |cell: usize| lines.get(owner.map_or(0, |owner| owner[cell] as usize));
-    write(&mut sinks[2], (at, width), |cell| {
+    write(&mut sinks[2], (at, width), order, |cell| {
         of(cell).map_or([0.0; LANES], |line| {
             from_fn(|l| genes[l].u[cell] - line.gamma[l] * genes[l].s[cell] - line.offset[l])
         })
     });
-    write(&mut sinks[3], (at, width), |cell| {
+    write(&mut sinks[3], (at, width), order, |cell| {
         of(cell).map_or([0.0; LANES], |line| {
             from_fn(|l| {
                 if !line.refitted[l] {

@@ -133,12 +133,14 @@ impl Columns {
 /// the place reached in each cell is remembered instead of turning the layer round.
 pub struct Reader<'a, 'd> {
     layer: &'a Layer<'d>,
+    order: &'a [u32],
     divisors: Option<&'a [f64]>,
     next: Vec<u32>,
 }
 
 impl<'a, 'd> Reader<'a, 'd> {
-    /// A reader that starts at `gene` and divides each cell by its divisor.
+    /// A reader that starts at `gene`, takes the cells in their `order` and divides
+    /// each by its divisor.
     ///
     /// # Errors
     /// `memory`.
@@ -146,27 +148,32 @@ impl<'a, 'd> Reader<'a, 'd> {
         layer: &'a Layer<'d>,
         divisors: Option<&'a [f64]>,
         gene: usize,
+        order: &'a [u32],
     ) -> Result<Reader<'a, 'd>> {
         let mut next = Vec::new();
         if let Layer::Sparse(s) = layer {
-            next = try_filled(layer.cells(), 0u32, "places in a sparse layer")?;
-            for (cell, at) in next.iter_mut().enumerate() {
+            next = try_filled(order.len(), 0u32, "places in a sparse layer")?;
+            for (at, &cell) in next.iter_mut().zip(order) {
+                let cell = cell as usize;
                 let first = s.cell(cell).0.partition_point(|&g| (g as usize) < gene);
                 *at = (s.range(cell).start + first) as u32;
             }
         }
         Ok(Reader {
             layer,
+            order,
             divisors,
             next,
         })
     }
 
-    /// `put(cell, values)` of every cell, for up to eight `genes`, zeros beyond them.
+    /// `put(place, values)` of every cell at its place in the order, for up to eight
+    /// `genes`, zeros beyond them.
     pub fn read(&mut self, genes: Range<usize>, mut put: impl FnMut(usize, [f64; LANES])) {
-        for cell in 0..self.layer.cells() {
+        for (place, &cell) in self.order.iter().enumerate() {
+            let cell = cell as usize;
             let mut values = match self.layer {
-                Layer::Sparse(s) => sparse(s, cell, &mut self.next[cell], &genes),
+                Layer::Sparse(s) => sparse(s, cell, &mut self.next[place], &genes),
                 Layer::Dense(x) => {
                     let mut values = [0.0; LANES];
                     let row = x.row(cell);
@@ -179,7 +186,7 @@ impl<'a, 'd> Reader<'a, 'd> {
             if let Some(divisors) = self.divisors {
                 values.iter_mut().for_each(|v| *v /= divisors[cell]);
             }
-            put(cell, values);
+            put(place, values);
         }
     }
 }

@@ -3,10 +3,10 @@
 //! `W_ij = 1 / (k_i + 1)` for the `k_i` neighbours j of cell i and for j = i. Only the
 //! pattern of the graph counts, so neither a kernel width nor a scale enters.
 
-use crate::error::{try_with_capacity, CoreError, Result};
+use crate::error::{try_filled, try_with_capacity, CoreError, Result};
 use crate::sparse::csr::{row, Csr};
 
-/// The pattern of W, rows sorted by column.
+/// The pattern of W, neighbours by their numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights {
     indptr: Vec<usize>,
@@ -98,6 +98,51 @@ impl Weights {
         &self.indices[self.indptr[i]..self.indptr[i + 1]]
     }
 
+    /// The cells in the order of a walk over the graph, breadth first, that starts anew
+    /// at the first cell not met yet: neighbours stand near each other. O(edges).
+    ///
+    /// # Errors
+    /// `memory`.
+    pub fn walk(&self) -> Result<Vec<u32>> {
+        let n = self.cells();
+        let mut order: Vec<u32> = try_with_capacity(n, "the order of the cells")?;
+        let mut met = try_filled(n, false, "the order of the cells")?;
+        let mut next = 0;
+        for start in 0..n {
+            if met[start] {
+                continue;
+            }
+            met[start] = true;
+            order.push(start as u32);
+            while let Some(&i) = order.get(next) {
+                for &j in self.of(i as usize) {
+                    if !std::mem::replace(&mut met[j as usize], true) {
+                        order.push(j);
+                    }
+                }
+                next += 1;
+            }
+        }
+        Ok(order)
+    }
+
+    /// The same with cells numbered by their `place` in `order`. Neighbours stay in the
+    /// order of their own numbers, so that sums over them keep every bit.
+    ///
+    /// # Errors
+    /// `memory`.
+    pub fn arranged(&self, order: &[u32], place: &[u32]) -> Result<Weights> {
+        let what = "the neighbours of the cells";
+        let mut indptr = try_with_capacity(order.len() + 1, what)?;
+        let mut indices = try_with_capacity(self.indices.len(), what)?;
+        indptr.push(0);
+        for &i in order {
+            indices.extend(self.of(i as usize).iter().map(|&j| place[j as usize]));
+            indptr.push(indices.len());
+        }
+        Ok(Weights { indptr, indices })
+    }
+
     /// Cells that have no neighbour but themselves.
     pub fn isolated(&self) -> Vec<usize> {
         let alone = |&i: &usize| self.of(i).len() == 1;
@@ -127,6 +172,28 @@ mod tests {
         assert_eq!(w.of(1), [0, 1, 3]);
         assert_eq!(w.of(3), [3]);
         assert_eq!(w.isolated(), [3]);
+    }
+
+    #[test]
+    fn a_walk_meets_every_cell_and_keeps_who_is_near_whom() {
+        let rows = vec![
+            vec![(3, 1.0)],
+            vec![(2, 1.0)],
+            vec![(1, 1.0)],
+            vec![(0, 1.0), (4, 1.0)],
+            vec![(3, 1.0)],
+        ];
+        let g = from_rows(5, rows).unwrap();
+        let w = Weights::new(&g, None, Nearest::Largest, |_, _| true).unwrap();
+        let order = w.walk().unwrap();
+        assert_eq!(order, [0, 3, 4, 1, 2]);
+        let mut place = vec![0u32; 5];
+        (0..5).for_each(|p| place[order[p] as usize] = p as u32);
+        let turned = w.arranged(&order, &place).unwrap();
+        for (p, &i) in order.iter().enumerate() {
+            let near: Vec<u32> = turned.of(p).iter().map(|&q| order[q as usize]).collect();
+            assert_eq!(near, w.of(i as usize));
+        }
     }
 
     #[test]
