@@ -224,12 +224,12 @@ def velocity_tree():
 
     def embedded(n):
         data = bare(n)
-        data.obsm["X"] = rows(f"tree_{cells}.x.f64", 50, n).astype(np.float32)
-        data.obsm["V"] = rows(f"velocity_{cells}.f64", 50, n).astype(np.float32)
+        data.obsm["places"] = rows(f"tree_{cells}.x.f64", 50, n).astype(np.float32)
+        data.obsm["moves"] = rows(f"velocity_{cells}.f64", 50, n).astype(np.float32)
         return data
 
     def kernel(data):
-        return VelocityKernel(data, attr="obsm", xkey="X", vkey="V")
+        return VelocityKernel(data, attr="obsm", xkey="places", vkey="moves")
 
     def compute(k):
         return k.compute_transition_matrix(model="deterministic", **JOBS)
