@@ -350,8 +350,19 @@ setMethod(".keepFeatures", "Seurat", function(x, features, experiment = NULL) {
     for (name in names(slot(x, "assays"))) {
         a <- slot(x, "assays")[[name]]
         if (setequal(rownames(a), all)) {
+            if (length(kept) == 1L && .isLayered(a)) .oneFeature(kept, name)
             x <- .setEntry(x, "assays", name, subset(a, features = kept))
         }
     }
     x
 })
+
+# Version 5 of SeuratObject cannot subset a layered assay to one feature.
+.oneFeature <- function(feature, assay, call = rlang::caller_env()) {
+    .abort(
+        "no_state", paste0(
+            "Only ", .someNames(feature), " would be left, and the layered ",
+            "assay ", .someNames(assay), " cannot hold a single feature."
+        ), "Keep more features.", features = feature, call = call
+    )
+}
