@@ -67,6 +67,7 @@
 #' @name ThresholdScheme
 #' @aliases ThresholdScheme-class HardThreshold-class SoftThreshold-class
 #'   CustomThreshold-class
+#'   show,ThresholdScheme-method
 #' @include AllGenerics.R
 NULL
 
