@@ -17,6 +17,8 @@ pub mod similarity_curvature;
 mod similarity_moves;
 pub mod streamline;
 pub mod threshold;
+mod threshold_curve;
+mod threshold_write;
 pub mod velocity;
 mod velocity_cells;
 mod velocity_draws;

@@ -13,22 +13,19 @@
 //! the graph is symmetric, its columns are its rows and nothing is transposed.
 
 use super::connectivity::refuse_isolated;
+use super::threshold_curve::factors;
+pub use super::threshold_write::Plan;
 use crate::error::{try_filled, CoreError, Result, SHOWN};
-use crate::exec::{split_at_bounds, Exec};
-use crate::math;
-use crate::simd;
-use crate::sparse::{CscSlots, CscView};
-use std::ops::Range;
+use crate::exec::Exec;
+use crate::sparse::CscView;
 use std::sync::{Mutex, PoisonError};
 
 /// Neighbours that are kept for their weight alone, at most.
 const MOST_KEPT: usize = 30;
 /// Rows or columns per task.
-const LINES: usize = 1024;
+pub(super) const LINES: usize = 1024;
 /// Rows or columns whose edges go through the curve of the soft scheme at once.
-const BATCH: usize = 32;
-/// `exp` of more than this is taken for infinite.
-const LARGEST_EXPONENT: f64 = 709.0;
+pub(super) const BATCH: usize = 32;
 
 /// What becomes of edges that lead into the past.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,10 +77,10 @@ struct Rule {
 
 /// The part of a rule that every edge is held against.
 #[derive(Debug, Clone, Copy, Default)]
-struct Mark {
-    time: f64,
+pub(super) struct Mark {
+    pub time: f64,
     /// Weight above which rank alone keeps an edge.
-    limit: f64,
+    pub limit: f64,
 }
 
 /// What the bias did to the edges.
@@ -109,27 +106,16 @@ impl Losses {
 /// it out.
 #[derive(Debug)]
 pub struct Biased<'a> {
-    conn: CscView<'a>,
-    scheme: Threshold,
-    marks: Vec<Mark>,
-    last: Vec<i32>,
+    pub(super) conn: CscView<'a>,
+    pub(super) scheme: Threshold,
+    pub(super) marks: Vec<Mark>,
+    pub(super) last: Vec<i32>,
     /// What is left of each row; what its entries are divided by.
-    sums: Vec<f64>,
-    losses: Losses,
+    pub(super) sums: Vec<f64>,
+    pub(super) losses: Losses,
     symmetric: bool,
     /// Whether a row without entries gets one on the diagonal.
-    absorb: bool,
-}
-
-/// Where the columns of the result begin.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
-    /// Offsets of the columns, as R has them.
-    pub p: Vec<i32>,
-    /// Whether exactly the stored entries of the graph stay.
-    pub same_pattern: bool,
-    /// Hard scheme: which stored entries stay.
-    kept: Vec<bool>,
+    pub(super) absorb: bool,
 }
 
 /// Finds what biases a graph (cells x cells) by time, one finite number per cell.
@@ -309,7 +295,7 @@ fn hard_rule(rows: CscView<'_>, i: usize, time: &[f64], frac: f64, keys: &mut Ve
 impl Mark {
     /// Whether an edge to a cell at `time` stays, ties in weight apart.
     #[inline(always)]
-    fn keeps(self, w: f64, time: f64) -> bool {
+    pub(super) fn keeps(self, w: f64, time: f64) -> bool {
         (w > 0.0) & ((self.time <= time) | (w > self.limit))
     }
 }
@@ -369,76 +355,6 @@ fn soft_sums(
     found
 }
 
-/// Replaces falls of time by the factors of the soft scheme.
-fn factors(falls: &mut [f64], b: f64, nu: f64) {
-    if nu == 0.5 {
-        simd::wide(
-            #[inline(always)]
-            || replace(falls, b, |base| base * base),
-        );
-    } else if nu == 1.0 {
-        simd::wide(
-            #[inline(always)]
-            || replace(falls, b, |base| base),
-        );
-    } else {
-        replace(falls, b, |base| math::pow(base, 1.0 / nu));
-    }
-}
-
-#[inline(always)]
-fn replace(falls: &mut [f64], b: f64, power: impl Fn(f64) -> f64) {
-    for v in falls {
-        let past = *v > 0.0;
-        let exponent = b * *v;
-        let e = if exponent > LARGEST_EXPONENT {
-            f64::INFINITY
-        } else {
-            exp_positive(exponent)
-        };
-        let factor = 2.0 / power(1.0 + e);
-        *v = if past { factor } else { 1.0 };
-    }
-}
-
-/// e to the x for 0 <= x <= 709, within two units in the last place; any other x
-/// gives some number. Straight code, so that a loop over it uses wide registers.
-#[inline(always)]
-fn exp_positive(x: f64) -> f64 {
-    // Adding this rounds to a whole number, which is left in the last bits.
-    const WHOLE: f64 = 6_755_399_441_055_744.0;
-    // ln 2 in two parts, the first with zeros at its end.
-    const LN2_HIGH: f64 = 6.931_471_803_691_238e-1;
-    const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
-    let shifted = x * std::f64::consts::LOG2_E + WHOLE;
-    let k = shifted - WHOLE;
-    let r = (x - k * LN2_HIGH) - k * LN2_LOW;
-    // 1 / m! from m = 13 down: the series on |r| <= ln(2) / 2.
-    const SERIES: [f64; 12] = [
-        1.605_904_383_682_161_3e-10,
-        2.087_675_698_786_81e-9,
-        2.505_210_838_544_172e-8,
-        2.755_731_922_398_589e-7,
-        2.755_731_922_398_589_3e-6,
-        2.480_158_730_158_73e-5,
-        1.984_126_984_126_984e-4,
-        1.388_888_888_888_889e-3,
-        8.333_333_333_333_333e-3,
-        4.166_666_666_666_666_4e-2,
-        1.666_666_666_666_666_6e-1,
-        0.5,
-    ];
-    let mut sum = SERIES[0];
-    let mut at = 1;
-    while at < SERIES.len() {
-        sum = sum * r + SERIES[at];
-        at += 1;
-    }
-    let small = 1.0 + (r + r * r * sum);
-    let scale = f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52));
-    small * scale
-}
-
 impl Biased<'_> {
     /// Whether the graph is its own transpose, to the bit.
     pub fn is_symmetric(&self) -> bool {
@@ -474,243 +390,6 @@ impl Biased<'_> {
                 *sum = 1.0;
             }
         }
-    }
-
-    /// Whether column `j` gets an entry on the diagonal.
-    fn absorbs(&self, j: usize) -> bool {
-        self.absorb && self.sums[j] == 0.0
-    }
-
-    /// Finds what stays, by columns. O(entries).
-    ///
-    /// # Errors
-    /// `memory`, `interrupted`.
-    pub fn plan(&self, exec: &Exec) -> Result<Plan> {
-        let (n, conn) = (self.conn.cols(), self.conn);
-        let hard = matches!(self.scheme, Threshold::Hard { .. });
-        let what = "the offsets of a sparse matrix";
-        let mut p = try_filled(n + 1, 0i32, what)?;
-        let mut kept = try_filled(if hard { conn.entries() } else { 0 }, false, what)?;
-        let cuts: Vec<usize> = (0..=n.div_ceil(LINES))
-            .map(|t| {
-                if hard {
-                    conn.offsets()[(t * LINES).min(n)] as usize
-                } else {
-                    0
-                }
-            })
-            .collect();
-        let counts = p[1..].chunks_mut(LINES);
-        let tasks: Vec<_> = counts
-            .zip(split_at_bounds(&mut kept, &cuts))
-            .enumerate()
-            .collect();
-        exec.for_each(tasks, |(task, (counts, mut kept))| {
-            for (k, count) in counts.iter_mut().enumerate() {
-                let j = task * LINES + k;
-                let stay = if hard {
-                    let (own, others) = kept.split_at_mut(conn.range(j).len());
-                    kept = others;
-                    self.mark_kept(j, own)
-                } else if self.losses.vanished == 0 {
-                    // Straight: what is stored and not zero.
-                    conn.column(j).1.iter().filter(|&&w| w != 0.0).count()
-                } else {
-                    self.soft_column(j).0.len()
-                };
-                *count = (stay + usize::from(self.absorbs(j))) as i32;
-            }
-            Ok(())
-        })?;
-        // The diagonal may add entries to a matrix that is full.
-        let mut total = 0usize;
-        for count in &mut p[1..] {
-            total += *count as usize;
-            *count = i32::try_from(total).map_err(|_| CoreError::TooManyEntries {
-                entries: total,
-                limit: i32::MAX as usize,
-            })?;
-        }
-        // A diagonal that is added may make up for an entry that is lost.
-        let added = self.absorb && self.sums.contains(&0.0);
-        Ok(Plan {
-            same_pattern: p == conn.offsets() && !added,
-            p,
-            kept,
-        })
-    }
-
-    /// Which entries of column `j` the hard scheme keeps, and their number.
-    fn mark_kept(&self, j: usize, kept: &mut [bool]) -> usize {
-        let (rows, weights) = self.conn.column(j);
-        let time = self.marks[j].time;
-        let mut count = 0;
-        for ((keep, &i), &w) in kept.iter_mut().zip(rows).zip(weights) {
-            let mark = self.marks[i as usize];
-            let mut stays = mark.keeps(w, time);
-            if w == mark.limit {
-                stays |= j as i32 <= self.last[i as usize];
-            }
-            *keep = stays;
-            count += usize::from(stays);
-        }
-        count
-    }
-
-    /// Writes the result of `plan` into rows `i` (left alone if it is empty: for a
-    /// pattern that stays the same) and values `x`. O(entries).
-    ///
-    /// # Errors
-    /// `shape` for buffers of other sizes, `interrupted`.
-    pub fn fill(&self, exec: &Exec, plan: &Plan, i: &mut [i32], x: &mut [f64]) -> Result<()> {
-        let n = self.conn.cols();
-        let total = plan.p[n] as usize;
-        for (what, found) in [("rows", i.len()), ("values", x.len())] {
-            let fits = found == total || (what == "rows" && found == 0 && plan.same_pattern);
-            if !fits {
-                return Err(CoreError::Shape {
-                    what: format!("the {what} of a sparse matrix"),
-                    expected: total,
-                    found,
-                });
-            }
-        }
-        let cuts: Vec<usize> = (0..=n.div_ceil(LINES))
-            .map(|t| plan.p[(t * LINES).min(n)] as usize)
-            .collect();
-        let none = vec![0; cuts.len()];
-        let rows = split_at_bounds(i, if i.len() < total { &none } else { &cuts });
-        let tasks: Vec<_> = rows
-            .into_iter()
-            .zip(split_at_bounds(x, &cuts))
-            .enumerate()
-            .collect();
-        exec.for_each(tasks, |(task, (i, x))| {
-            let columns = task * LINES..((task + 1) * LINES).min(n);
-            if plan.same_pattern {
-                if !i.is_empty() {
-                    i.copy_from_slice(self.conn.rows_of(columns.clone()));
-                }
-                self.fill_values(columns, x);
-            } else {
-                self.fill_columns(columns, plan, i, x);
-            }
-            Ok(())
-        })
-    }
-
-    /// The values of `columns` where every stored entry stays.
-    fn fill_values(&self, columns: Range<usize>, mut x: &mut [f64]) {
-        for start in columns.clone().step_by(BATCH) {
-            let batch = start..(start + BATCH).min(columns.end);
-            let rows = self.conn.rows_of(batch.clone());
-            let (own, others) = x.split_at_mut(rows.len());
-            x = others;
-            let weights = self.conn.values_of(batch.clone());
-            if let Threshold::Soft { b, nu } = self.scheme {
-                let mut rest = &mut own[..];
-                for j in batch {
-                    let (rows, time) = (self.conn.column(j).0, self.marks[j].time);
-                    let (falls, others) = rest.split_at_mut(rows.len());
-                    rest = others;
-                    for (fall, &i) in falls.iter_mut().zip(rows) {
-                        *fall = self.marks[i as usize].time - time;
-                    }
-                }
-                factors(own, b, nu);
-                for ((v, &w), &i) in own.iter_mut().zip(weights).zip(rows) {
-                    *v = *v * w / self.sums[i as usize];
-                }
-            } else {
-                for ((v, &w), &i) in own.iter_mut().zip(weights).zip(rows) {
-                    *v = w / self.sums[i as usize];
-                }
-            }
-        }
-    }
-
-    /// Rows and values of `columns` where entries go or are added.
-    fn fill_columns(&self, columns: Range<usize>, plan: &Plan, i: &mut [i32], x: &mut [f64]) {
-        let start = plan.p[columns.start] as usize;
-        for j in columns {
-            let from = plan.p[j] as usize - start;
-            let to = plan.p[j + 1] as usize - start;
-            if self.absorbs(j) || plan.kept.is_empty() {
-                let (mut rows, mut values) = self.column(j, plan);
-                for (v, &i) in values.iter_mut().zip(&rows) {
-                    *v /= self.sums[i as usize];
-                }
-                if self.absorbs(j) {
-                    // The row is empty, so that the place is free.
-                    let place = rows.partition_point(|&i| (i as usize) < j);
-                    rows.insert(place, j as i32);
-                    values.insert(place, 1.0);
-                }
-                i[from..to].copy_from_slice(&rows);
-                x[from..to].copy_from_slice(&values);
-                continue;
-            }
-            let (rows, weights) = self.conn.column(j);
-            let mut at = from;
-            for ((&row, &w), &keep) in rows.iter().zip(weights).zip(&plan.kept[self.conn.range(j)])
-            {
-                // No branch on `keep`: what does not stay is written over.
-                if let (Some(i), Some(x)) = (i.get_mut(at), x.get_mut(at)) {
-                    *i = row;
-                    *x = w / self.sums[row as usize];
-                }
-                at += usize::from(keep);
-            }
-        }
-    }
-
-    /// What stays of column `j`, not divided.
-    fn column(&self, j: usize, plan: &Plan) -> (Vec<i32>, Vec<f64>) {
-        if plan.kept.is_empty() {
-            return self.soft_column(j);
-        }
-        let (rows, weights) = self.conn.column(j);
-        let pairs = rows.iter().copied().zip(weights.iter().copied());
-        let stay = pairs.zip(&plan.kept[self.conn.range(j)]);
-        stay.filter(|(_, &keep)| keep).map(|(e, _)| e).unzip()
-    }
-
-    /// What the soft scheme leaves of column `j`; without a scheme, what is not zero.
-    fn soft_column(&self, j: usize) -> (Vec<i32>, Vec<f64>) {
-        let (rows, weights) = self.conn.column(j);
-        let mut values = weights.to_vec();
-        if let Threshold::Soft { b, nu } = self.scheme {
-            let falls = rows
-                .iter()
-                .map(|&i| self.marks[i as usize].time - self.marks[j].time);
-            let mut left: Vec<f64> = falls.collect();
-            factors(&mut left, b, nu);
-            values.iter_mut().zip(left).for_each(|(v, f)| *v *= f);
-        }
-        let pairs = rows.iter().copied().zip(values);
-        pairs.filter(|e| e.1 != 0.0).unzip()
-    }
-
-    /// The biased graph as slots, its weights not divided. O(entries).
-    ///
-    /// # Errors
-    /// `memory`, `interrupted`.
-    pub fn weights(mut self, exec: &Exec) -> Result<CscSlots> {
-        self.keep_sums();
-        self.slots(exec)
-    }
-
-    /// The result as slots, rows divided by their sums. O(entries).
-    ///
-    /// # Errors
-    /// `memory`, `interrupted`.
-    pub(super) fn slots(&self, exec: &Exec) -> Result<CscSlots> {
-        let plan = self.plan(exec)?;
-        let total = plan.p.last().map_or(0, |&p| p as usize);
-        let mut i = try_filled(total, 0i32, "a biased graph")?;
-        let mut x = try_filled(total, 0f64, "a biased graph")?;
-        self.fill(exec, &plan, &mut i, &mut x)?;
-        Ok(CscSlots { p: plan.p, i, x })
     }
 }
 

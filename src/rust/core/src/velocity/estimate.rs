@@ -5,17 +5,19 @@
 //! other array of cells x genes exists beside the results. A gene is computed by one
 //! thread in a fixed order, so threads change nothing.
 
-use super::lanes::{Columns, Gene, Reader, Row};
+use super::fit::{Choice, Fitter};
 use super::layer::{same_size, Flaw, Layer};
+use super::places::Cells;
 use super::quantile::quantile;
-use super::steady_state::{self, Scratch, SteadyOptions};
-use super::stochastic::{self, second_order, StochasticOptions};
+use super::source::Source;
+use super::steady_state::SteadyOptions;
+use super::stochastic::StochasticOptions;
 use super::weights::Weights;
+use super::write::{write_moments, write_velocities, Lines, Sinks};
 use crate::error::{try_filled, CoreError, Result};
 use crate::exec::Exec;
 use crate::simd::LANES;
-use ndarray::{ArrayViewMut2, Axis, Slice};
-use std::array::from_fn;
+use ndarray::{ArrayViewMut2, Axis};
 use std::ops::Range;
 
 /// Genes of a task: whole pages of the result rather than single lines of it.
@@ -214,72 +216,6 @@ fn check(input: &Input, plan: &Plan, output: &Output) -> Result<()> {
     Ok(())
 }
 
-/// The group of each cell, `u32::MAX` for none; None if all cells are one group.
-fn owners(n: usize, groups: Option<&[Group]>) -> Result<Option<Vec<u32>>> {
-    let Some(groups) = groups else {
-        return Ok(None);
-    };
-    let mut owner = try_filled(n, u32::MAX, "the groups of the cells")?;
-    for (g, group) in groups.iter().enumerate() {
-        for &cell in group.cells.iter().chain(group.fit.iter().flatten()) {
-            if cell as usize >= n {
-                return Err(CoreError::Shape {
-                    what: "the groups of the cells".into(),
-                    expected: n,
-                    found: cell as usize,
-                });
-            }
-        }
-        for &cell in &group.cells {
-            owner[cell as usize] = g as u32;
-        }
-    }
-    Ok(Some(owner))
-}
-
-/// Cells in an order in which neighbours stand near each other: what is averaged then
-/// lies near the processor. From here on cells are numbered by their place in it.
-struct Cells {
-    order: Vec<u32>,
-    weights: Option<Weights>,
-    second: Option<Weights>,
-    groups: Option<Vec<Group>>,
-    /// The group of the cell at each place.
-    owner: Option<Vec<u32>>,
-}
-
-impl Cells {
-    fn new(input: &Input, plan: &Plan) -> Result<Cells> {
-        let n = input.spliced.cells();
-        let owner = owners(n, plan.groups)?;
-        let order = match input.weights.or(input.second) {
-            Some(weights) => weights.walk()?,
-            None => (0..n as u32).collect(),
-        };
-        let mut place = try_filled(n, 0u32, "the order of the cells")?;
-        for (p, &cell) in order.iter().enumerate() {
-            place[cell as usize] = p as u32;
-        }
-        let arranged = |w: Option<&Weights>| w.map(|w| w.arranged(&order, &place)).transpose();
-        let places = |cells: &[u32]| {
-            let mut places: Vec<u32> = cells.iter().map(|&c| place[c as usize]).collect();
-            places.sort_unstable();
-            places
-        };
-        let group = |g: &Group| Group {
-            cells: places(&g.cells),
-            fit: g.fit.as_deref().map(places),
-        };
-        Ok(Cells {
-            weights: arranged(input.weights)?,
-            second: arranged(input.second)?,
-            groups: plan.groups.map(|all| all.iter().map(group).collect()),
-            owner: owner.map(|owner| order.iter().map(|&c| owner[c as usize]).collect()),
-            order,
-        })
-    }
-}
-
 impl<'a> Output<'a> {
     fn views(&self) -> [Option<&ArrayViewMut2<'a, f64>>; 4] {
         [
@@ -306,9 +242,6 @@ impl<'a> Output<'a> {
         parts
     }
 }
-
-/// The results of one task, in the order of [`Output`].
-type Sinks<'a> = [Option<ArrayViewMut2<'a, f64>>; 4];
 
 /// Consecutive genes and all that belongs to them.
 struct Task<'a, 'o> {
@@ -370,238 +303,4 @@ impl Task<'_, '_> {
 
 fn not_finite(column: &[f64]) -> usize {
     column.iter().filter(|v| !v.is_finite()).count()
-}
-
-/// Counts and moments of eight genes.
-struct Source<'a, 'd> {
-    input: &'a Input<'a, 'd>,
-    second: bool,
-    counts: Option<[Reader<'a, 'd>; 2]>,
-    moments: Option<[Reader<'a, 'd>; 2]>,
-    lanes: Vec<Row>,
-    columns: Columns,
-}
-
-impl<'a, 'd> Source<'a, 'd> {
-    fn new(
-        input: &'a Input<'a, 'd>,
-        second: bool,
-        gene: usize,
-        order: &'a [u32],
-    ) -> Result<Source<'a, 'd>> {
-        let n = input.spliced.cells();
-        let [s, u] = input.divisors;
-        let counted = input.moments.is_none() || second || input.use_raw;
-        let counts = if counted {
-            Some([
-                Reader::new(input.spliced, s, gene, order)?,
-                Reader::new(input.unspliced, u, gene, order)?,
-            ])
-        } else {
-            None
-        };
-        let moments = match input.moments {
-            Some([s, u]) if !input.use_raw => Some([
-                Reader::new(s, None, gene, order)?,
-                Reader::new(u, None, gene, order)?,
-            ]),
-            _ => None,
-        };
-        let rows = if counted { n } else { 0 };
-        Ok(Source {
-            input,
-            second,
-            counts,
-            moments,
-            lanes: try_filled(rows, [0.0; 2 * LANES], "the counts of eight genes")?,
-            columns: Columns::new(n, second)?,
-        })
-    }
-
-    fn load(&mut self, genes: Range<usize>) {
-        let lanes = &mut self.lanes;
-        if let Some([spliced, unspliced]) = &mut self.counts {
-            spliced.read(genes.clone(), |cell, v| {
-                lanes[cell][..LANES].copy_from_slice(&v)
-            });
-            unspliced.read(genes.clone(), |cell, v| {
-                lanes[cell][LANES..].copy_from_slice(&v)
-            });
-        }
-        let weights = self.input.weights;
-        let second = self.input.second.or(weights).filter(|_| self.second);
-        let columns = &mut self.columns;
-        if let Some([spliced, unspliced]) = &mut self.moments {
-            columns.load(spliced, unspliced, genes);
-        } else if self.input.use_raw {
-            columns.copy(lanes);
-        } else if let Some(weights) = weights {
-            if second.is_some() && self.input.second.is_none() {
-                columns.gather::<true, true>(weights, lanes);
-                return;
-            }
-            columns.gather::<true, false>(weights, lanes);
-        }
-        if let Some(second) = second {
-            columns.gather::<false, true>(second, lanes);
-        }
-    }
-}
-
-/// What a gene may be used for, whatever its fit.
-#[derive(Clone, Copy)]
-struct Choice {
-    allowed: bool,
-    /// None: what the fit says.
-    refit: Option<bool>,
-}
-
-/// Fits genes; holds the cells of a group side by side.
-#[derive(Default)]
-struct Fitter {
-    scratch: Scratch,
-    group: [Vec<f64>; 4],
-    fit: [Vec<f64>; 4],
-}
-
-impl Fitter {
-    fn fit(
-        &mut self,
-        columns: Gene,
-        group: Option<&Group>,
-        steady: &SteadyOptions,
-        stochastic: Option<StochasticOptions>,
-        may: Choice,
-    ) -> GeneFit {
-        let all = group.map_or(columns, |g| pick(columns, &g.cells, &mut self.group));
-        let fit = group
-            .and_then(|g| g.fit.as_ref())
-            .map_or(all, |cells| pick(columns, cells, &mut self.fit));
-        let first = steady_state::fit(all, fit, steady, &mut self.scratch);
-        let mut out = GeneFit {
-            gamma: first.line.gamma,
-            ratio: first.line.gamma,
-            offset: first.line.offset,
-            r2: first.r2,
-            selected: first.selected && may.allowed,
-            ..GeneFit::default()
-        };
-        let again = may.refit.unwrap_or(out.selected);
-        let Some(options) = stochastic.filter(|_| again) else {
-            return out;
-        };
-        // The scores of the fitted cells are still there.
-        let scored = !options.compat || fit.s.len() == all.s.len();
-        let cells = if options.compat { all } else { fit };
-        let line = first.line;
-        match stochastic::refit(cells, line, steady, options, scored, &mut self.scratch) {
-            Some(second) => {
-                out.gamma = second.line.gamma;
-                out.offset = second.line.offset;
-                out.offset2 = second.offset2;
-                out.refitted = true;
-            }
-            None => out.degenerate = true,
-        }
-        out
-    }
-}
-
-fn pick<'b>(columns: Gene, cells: &[u32], into: &'b mut [Vec<f64>; 4]) -> Gene<'b> {
-    let from = [columns.s, columns.u, columns.ss, columns.us];
-    for (into, from) in into.iter_mut().zip(from) {
-        into.clear();
-        if !from.is_empty() {
-            into.extend(cells.iter().map(|&c| from[c as usize]));
-        }
-    }
-    let [s, u, ss, us] = into;
-    Gene { s, u, ss, us }
-}
-
-/// Writes `fill(place)` to the row of the cell at each place in `order`, for the
-/// `width` genes from `at` on.
-fn write(
-    sink: &mut Option<ArrayViewMut2<f64>>,
-    (at, width): (usize, usize),
-    order: &[u32],
-    mut fill: impl FnMut(usize) -> [f64; LANES],
-) {
-    let Some(view) = sink else { return };
-    let mut lines = view.slice_axis_mut(Axis(1), Slice::from(at..at + width));
-    for (place, &cell) in order.iter().enumerate() {
-        // Rows are contiguous: checked on entry.
-        if let Some(row) = lines.row_mut(cell as usize).into_slice() {
-            row.copy_from_slice(&fill(place)[..width]);
-        }
-    }
-}
-
-fn write_moments(sinks: &mut Sinks, at: usize, width: usize, (order, columns): (&[u32], &Columns)) {
-    let genes: [Gene; LANES] = from_fn(|l| columns.gene(l));
-    write(&mut sinks[0], (at, width), order, |cell| {
-        from_fn(|l| genes[l].s[cell])
-    });
-    write(&mut sinks[1], (at, width), order, |cell| {
-        from_fn(|l| genes[l].u[cell])
-    });
-}
-
-/// The lines of up to eight genes in one group.
-#[derive(Clone, Copy, Default)]
-struct Lines {
-    width: usize,
-    gamma: [f64; LANES],
-    offset: [f64; LANES],
-    offset2: [f64; LANES],
-    refitted: [bool; LANES],
-}
-
-impl Lines {
-    fn of(fits: &[GeneFit], group: usize, groups: usize) -> Lines {
-        let mut lines = Lines {
-            width: fits.len() / groups,
-            ..Lines::default()
-        };
-        for (l, fit) in fits.iter().skip(group).step_by(groups).enumerate() {
-            lines.gamma[l] = fit.gamma;
-            lines.offset[l] = fit.offset;
-            lines.offset2[l] = fit.offset2;
-            lines.refitted[l] = fit.refitted;
-        }
-        lines
-    }
-}
-
-/// Velocity `u - gamma s - offset`, and what the second moments leave unexplained:
-/// `(y2 - 2 s u) - gamma (x2 - 2 s s) + 2 offset s - offset2`.
-fn write_velocities(
-    sinks: &mut Sinks,
-    at: usize,
-    lines: &[Lines],
-    owner: Option<&[u32]>,
-    (order, columns): (&[u32], &Columns),
-) {
-    let width = lines.first().map_or(0, |l| l.width);
-    let genes: [Gene; LANES] = from_fn(|l| columns.gene(l));
-    let of = |cell: usize| lines.get(owner.map_or(0, |owner| owner[cell] as usize));
-    write(&mut sinks[2], (at, width), order, |cell| {
-        of(cell).map_or([0.0; LANES], |line| {
-            from_fn(|l| genes[l].u[cell] - line.gamma[l] * genes[l].s[cell] - line.offset[l])
-        })
-    });
-    write(&mut sinks[3], (at, width), order, |cell| {
-        of(cell).map_or([0.0; LANES], |line| {
-            from_fn(|l| {
-                if !line.refitted[l] {
-                    return 0.0;
-                }
-                let g = &genes[l];
-                let (s, u) = (g.s[cell], g.u[cell]);
-                let (x, y) = second_order(s, u, g.ss[cell], g.us[cell]);
-                let rest = (y - 2.0 * s * u) - line.gamma[l] * (x - 2.0 * s * s);
-                rest + 2.0 * line.offset[l] * s - line.offset2[l]
-            })
-        })
-    });
 }

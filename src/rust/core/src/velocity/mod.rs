@@ -14,14 +14,18 @@
 
 pub mod estimate;
 pub mod filter;
+mod fit;
 mod lanes;
 pub mod layer;
+mod places;
 pub mod quantile;
 pub mod sizes;
+mod source;
 pub mod steady_state;
 pub mod stochastic;
 mod sums;
 pub mod weights;
+mod write;
 
 #[cfg(test)]
 mod estimate_tests;
