@@ -87,6 +87,7 @@ setValidity("BidirectionalKernel", function(object) {
 #'   object of an earlier version up to date.
 #' @seealso [GPCCA()]
 #' @name Estimator-class
+#' @aliases show,Estimator-method
 #' @aliases TermStatesEstimator-class
 #' @exportClass Estimator
 setClass("Estimator", slots = c(

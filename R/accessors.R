@@ -37,27 +37,19 @@
 #' @name accessors
 NULL
 
-# A result of ours in an object: its record, checked to fit the cells.
-.storedResult <- function(x, key, step, call = rlang::caller_env()) {
-    .checkContainer(x)
+# The result of a step as an object holds it, checked to fit the cells.
+.storedStep <- function(x, step, backward, call = rlang::caller_env()) {
+    .checkContainer(x, call = call)
+    .checkFlag(backward, call = call)
+    key <- .steps()[[step]]$key(backward)
     if (!key %in% .recordKeys(x)) {
         .abort("not_computed", paste0(
             "The object holds no result under ", .someNames(key), "."
-        ), paste0("Run ", .stepCalls[[step]], " and container()."),
+        ), paste0("Run ", .steps()[[step]]$call, " and container()."),
         key = key, call = call)
     }
-    .checkFresh(x, key)
-    .readRecord(x, key)
-}
-
-.storedLineage <- function(x, key, step, call = rlang::caller_env()) {
-    record <- .storedResult(x, key, step, call)
-    Lineage(.readEmbedding(x, key), record$names, record$colors)
-}
-
-.storedStates <- function(x, key, step, call = rlang::caller_env()) {
-    .storedResult(x, key, step, call)
-    stats::setNames(.readCellData(x, key), .cellNames(x))
+    .checkFresh(x, key, call)
+    .steps()[[step]]$read(x, .readRecord(x, key), key)
 }
 
 #' @rdname accessors
@@ -71,7 +63,7 @@ setMethod("eigenvalues", "Estimator", function(x, ...) {
 #' @export
 setMethod("eigenvalues", "ANY", function(x, ..., backward = FALSE) {
     .checkDots(...)
-    .storedResult(x, .keySchur(backward), "schur")$eigenvalues
+    .storedStep(x, "schur", backward)$eigenvalues
 })
 
 #' @rdname accessors
@@ -85,9 +77,7 @@ setMethod("schurVectors", "Estimator", function(x, ...) {
 #' @export
 setMethod("schurVectors", "ANY", function(x, ..., backward = FALSE) {
     .checkDots(...)
-    key <- .keySchur(backward)
-    .storedResult(x, key, "schur")
-    .readEmbedding(x, key)
+    .storedStep(x, "schur", backward)$vectors
 })
 
 #' @rdname accessors
@@ -101,7 +91,7 @@ setMethod("macrostates", "Estimator", function(x, ...) {
 #' @export
 setMethod("macrostates", "ANY", function(x, ..., backward = FALSE) {
     .checkDots(...)
-    .storedStates(x, .keyMacrostates(backward), "macrostates")
+    .storedStep(x, "macrostates", backward)$assignment
 })
 
 #' @rdname accessors
@@ -115,8 +105,7 @@ setMethod("memberships", "Estimator", function(x, ...) {
 #' @export
 setMethod("memberships", "ANY", function(x, ..., backward = FALSE) {
     .checkDots(...)
-    key <- .keyMemberships(.keyMacrostates(backward))
-    .storedLineage(x, key, "macrostates")
+    .storedStep(x, "macrostates", backward)$memberships
 })
 
 #' @rdname accessors
@@ -130,8 +119,7 @@ setMethod("coarseTransition", "Estimator", function(x, ...) {
 #' @export
 setMethod("coarseTransition", "ANY", function(x, ..., backward = FALSE) {
     .checkDots(...)
-    key <- .keyMacrostates(backward)
-    .storedResult(x, key, "macrostates")$coarse$transition
+    .storedStep(x, "macrostates", backward)$coarse$transition
 })
 
 #' @rdname accessors
@@ -145,8 +133,7 @@ setMethod("stationaryDistribution", "Estimator", function(x, ...) {
 #' @export
 setMethod("stationaryDistribution", "ANY", function(x, ..., backward = FALSE) {
     .checkDots(...)
-    key <- .keyMacrostates(backward)
-    .storedResult(x, key, "macrostates")$stationary
+    .storedStep(x, "macrostates", backward)$stationary
 })
 
 #' @rdname accessors
@@ -160,7 +147,7 @@ setMethod("terminalStates", "Estimator", function(x, ...) {
 #' @export
 setMethod("terminalStates", "ANY", function(x, ..., backward = FALSE) {
     .checkDots(...)
-    .storedStates(x, .keyTermStates(backward), "terminal")
+    .storedStep(x, "terminal", backward)$assignment
 })
 
 #' @rdname accessors
@@ -174,7 +161,7 @@ setMethod("fateProbabilities", "Estimator", function(x, ...) {
 #' @export
 setMethod("fateProbabilities", "ANY", function(x, ..., backward = FALSE) {
     .checkDots(...)
-    .storedLineage(x, .keyLineages(backward), "fates")
+    .storedStep(x, "fates", backward)
 })
 
 #' @rdname accessors
@@ -219,16 +206,9 @@ setMethod("drivers", "Estimator", function(x, lineage = NULL, ...) {
 setMethod("drivers", "ANY", function(x, lineage = NULL, ...,
                                      backward = FALSE) {
     .checkDots(...)
-    key <- .keyDrivers(backward)
-    record <- .storedResult(x, key, "drivers")
-    experiment <- record$params$experiment
-    columns <- lapply(record$columns, function(name) {
-        .readFeatureData(x, .keyColumn(key, name), experiment)
-    })
-    names(columns) <- record$columns
-    features <- .featureNames(x, experiment)
-    table <- data.frame(columns, row.names = features, check.names = FALSE)
-    .tidyDrivers(table, features, record$names, lineage)
+    table <- .storedStep(x, "drivers", backward)
+    names <- .readRecord(x, .keyDrivers(backward))$names
+    .tidyDrivers(table, rownames(table), names, lineage)
 })
 
 .tidyDrivers <- function(table, features, names, lineage,

@@ -1,3 +1,6 @@
+#' @include AllGenerics.R estimator-steps.R
+NULL
+
 #' Genes that go with a fate
 #'
 #' Pearson's correlation of every gene with every fate probability over cells,
@@ -162,3 +165,23 @@ setMethod("computeLineageDrivers", "TermStatesEstimator", function(
         columns = names(table)
     ))
 }
+
+.readDrivers <- function(object, record, key) {
+    experiment <- record$params$experiment
+    columns <- lapply(record$columns, function(name) {
+        .readFeatureData(object, .keyColumn(key, name), experiment)
+    })
+    names(columns) <- record$columns
+    data.frame(
+        columns, row.names = .featureNames(object, experiment),
+        check.names = FALSE
+    )
+}
+
+.stepDrivers <- .newStep(
+    key = .keyDrivers, call = "computeLineageDrivers()", needs = "fates",
+    write = .writeDrivers, read = .readDrivers,
+    describe = function(result, run, params) {
+        paste0("drivers: ", nrow(result), " genes, method ", params$method)
+    }
+)

@@ -1,3 +1,6 @@
+#' @include AllGenerics.R estimator-steps.R
+NULL
+
 #' Fate probabilities
 #'
 #' The probability of every cell to end in each terminal state, if it follows
@@ -123,3 +126,15 @@ setMethod("computeFateProbabilities", "TermStatesEstimator", function(
         colors = unname(lineageColors(fates))
     ))
 }
+
+.stepFates <- .newStep(
+    key = .keyLineages, call = "computeFateProbabilities()",
+    needs = "terminal", write = .writeFates,
+    read = function(object, record, key) .readLineage(object, key),
+    describe = function(result, run, params) {
+        paste0(
+            "fate probabilities: error below ", .brief(run$error_bound), " (",
+            run$method, ", relative residual ", .brief(run$residual), ")"
+        )
+    }
+)

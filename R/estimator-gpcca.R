@@ -29,7 +29,7 @@
 #' fit <- GPCCA(0.8 * VelocityKernel(sce) + 0.2 * ConnectivityKernel(sce))
 #' fit <- computeMacrostates(fit, n_states = 5, cluster_key = "cell_type")
 #' fit
-#' @aliases GPCCA-class show,GPCCA-method
+#' @aliases GPCCA-class
 #' @export
 GPCCA <- function(object, obsp_key = NULL, backward = NULL, container = NULL,
                   n_threads = NULL) {
@@ -37,57 +37,11 @@ GPCCA <- function(object, obsp_key = NULL, backward = NULL, container = NULL,
 }
 
 #' @rdname GPCCA
+#' @include AllClasses.R estimator.R
 #' @exportClass GPCCA
 setClass("GPCCA", contains = "TermStatesEstimator")
 
-# A Lineage as an embedding; names and colours travel in its record.
-.writeLineage <- function(object, x, key, lineage, step_key, verb) {
-    object <- .writeEmbedding(object, key, as.matrix(lineage))
-    record <- .stepRecord(
-        x, step_key, verb, names = lineageNames(lineage),
-        colors = unname(lineageColors(lineage))
-    )
-    .writeRecord(object, key, record)
-}
-
-setMethod("show", "GPCCA", function(object) {
-    cat("GPCCA on ", length(.cells(object)), " cells\n", sep = "")
-    cat("  chain: ", .shortForm(object@kernel), "\n", sep = "")
-    for (step in .steps) {
-        text <- .describeStep(object, step)
-        if (length(text)) cat("  ", text, "\n", sep = "")
-    }
-    missing <- setdiff(.steps[-1L], names(object@results))
-    if (length(missing)) {
-        cat("  next: ", .stepCalls[[missing[1L]]], "\n", sep = "")
-    }
+# The usual order of the steps, for the line that says what comes next.
+setMethod(".usualSteps", "GPCCA", function(x) {
+    c("macrostates", "terminal", "fates", "drivers")
 })
-
-# What is known after a step, and how good it is, in one line.
-.describeStep <- function(x, step) {
-    result <- x@results[[step]]
-    if (is.null(result)) return(character())
-    run <- x@run[[.stepKey(x, step)]]
-    number <- function(v) format(signif(v, 3))
-    switch(step,
-        schur = paste0(
-            "Schur vectors: ", ncol(result$vectors), " (relative residual ",
-            number(run$residual), ")"
-        ),
-        macrostates = paste0(
-            "macrostates: ", .someNames(levels(result$assignment), 30L),
-            " (crispness ", number(result$crispness), ")"
-        ),
-        terminal = paste0(
-            "terminal states: ", .someNames(levels(result$assignment), 30L)
-        ),
-        fates = paste0(
-            "fate probabilities: error below ", number(run$error_bound),
-            " (", run$method, ", relative residual ", number(run$residual), ")"
-        ),
-        drivers = paste0(
-            "drivers: ", nrow(result), " genes, method ",
-            x@params[[.stepKey(x, step)]]$method
-        )
-    )
-}

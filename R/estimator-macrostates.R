@@ -1,3 +1,6 @@
+#' @include AllGenerics.R estimator-steps.R
+NULL
+
 #' Macrostates of the chain
 #'
 #' Rotates the leading Schur vectors into soft memberships that are as crisp as
@@ -277,3 +280,23 @@ setMethod("computeMacrostates", "GPCCA", function(
         stationary = states$stationary, crispness = states$crispness
     ))
 }
+
+.readMacrostates <- function(object, record, key) {
+    list(
+        assignment = .readStates(object, key),
+        memberships = .readLineage(object, .keyMemberships(key)),
+        coarse = record$coarse, stationary = record$stationary,
+        crispness = record$crispness
+    )
+}
+
+.stepMacrostates <- .newStep(
+    key = .keyMacrostates, call = "computeMacrostates()", needs = "schur",
+    write = .writeMacrostates, read = .readMacrostates,
+    describe = function(result, run, params) {
+        paste0(
+            "macrostates: ", .someNames(levels(result$assignment), 30L),
+            " (crispness ", .brief(result$crispness), ")"
+        )
+    }
+)

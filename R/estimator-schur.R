@@ -1,3 +1,6 @@
+#' @include AllGenerics.R estimator-steps.R
+NULL
+
 #' Leading invariant subspace of the chain
 #'
 #' The sorted partial real Schur form `T Q = Q R` by a thick-restart
@@ -104,3 +107,22 @@ setMethod("computeSchur", "GPCCA", function(
         invalid_n_states = schur$invalid_n_states
     ))
 }
+
+.readSchur <- function(object, record, key) {
+    list(
+        vectors = .readEmbedding(object, key), matrix = record$matrix,
+        eigenvalues = record$eigenvalues, eigengap = record$eigengap,
+        invalid_n_states = record$invalid_n_states
+    )
+}
+
+.stepSchur <- .newStep(
+    key = .keySchur, call = "computeSchur()", needs = character(),
+    write = .writeSchur, read = .readSchur,
+    describe = function(result, run, params) {
+        paste0(
+            "Schur vectors: ", ncol(result$vectors), " (relative residual ",
+            .brief(run$residual), ")"
+        )
+    }
+)

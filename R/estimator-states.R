@@ -1,3 +1,6 @@
+#' @include AllGenerics.R estimator-steps.R
+NULL
+
 #' Terminal states from the macrostates
 #'
 #' @details
@@ -275,3 +278,27 @@ setMethod("setTerminalStates", "GPCCA", function(
         colors = unname(colors)
     ))
 }
+
+.readTerminal <- function(object, record, key) {
+    member <- .keyMemberships(key)
+    list(
+        assignment = .readStates(object, key), colors = record$colors,
+        probs = if (.keyProbs(key) %in% .cellDataNames(object)) {
+            .readCellData(object, .keyProbs(key))
+        },
+        memberships = if (member %in% .recordKeys(object)) {
+            .readLineage(object, member)
+        }
+    )
+}
+
+.stepTerminal <- .newStep(
+    key = .keyTermStates,
+    call = "predictTerminalStates() or setTerminalStates()",
+    needs = "macrostates", write = .writeTerminal, read = .readTerminal,
+    describe = function(result, run, params) {
+        paste0(
+            "terminal states: ", .someNames(levels(result$assignment), 30L)
+        )
+    }
+)

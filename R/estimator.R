@@ -1,7 +1,7 @@
-# What all estimators share: results by step, what depends on what, storage.
+# What all estimators share: construction, storage, show.
 
-# Steps in the order in which they depend on each other.
-.steps <- c("schur", "macrostates", "terminal", "fates", "drivers")
+#' @include AllClasses.R AllGenerics.R
+NULL
 
 .newEstimator <- function(class, object, obsp_key, backward, container,
                           n_threads, call = rlang::caller_env()) {
@@ -26,50 +26,6 @@
         class, kernel = kernel, container = container,
         version = .packageVersion()
     )
-}
-
-# The key under which a step is stored, and its parameters remembered.
-.stepKey <- function(x, step) {
-    backward <- x@kernel@backward
-    switch(step,
-        schur = .keySchur(backward), macrostates = .keyMacrostates(backward),
-        terminal = .keyTermStates(backward), fates = .keyLineages(backward),
-        drivers = .keyDrivers(backward)
-    )
-}
-
-# The estimator with the result of a step; what depended on an earlier result
-# of that step goes.
-.setStep <- function(x, step, result, params, run) {
-    later <- .steps[seq(match(step, .steps), length(.steps))]
-    gone <- vapply(later, function(s) .stepKey(x, s), "")
-    x@results[later] <- NULL
-    x@params[gone] <- NULL
-    x@run[gone] <- NULL
-    x@results[[step]] <- result
-    x@params[[.stepKey(x, step)]] <- params
-    x@run[[.stepKey(x, step)]] <- run
-    x
-}
-
-.stepCalls <- c(
-    schur = "computeSchur()", macrostates = "computeMacrostates()",
-    terminal = "predictTerminalStates() or setTerminalStates()",
-    fates = "computeFateProbabilities()", drivers = "computeLineageDrivers()"
-)
-
-# The result of a step, or an error that names the call to make.
-.step <- function(x, step, call = rlang::caller_env()) {
-    result <- x@results[[step]]
-    if (is.null(result)) {
-        .abort(
-            "not_computed", paste0(
-                "This needs the result of ", .stepCalls[[step]], "."
-            ), paste0("Run ", .stepCalls[[step]], " first."),
-            step = step, call = call
-        )
-    }
-    result
 }
 
 .cells <- function(x) x@kernel@cell_names
@@ -138,13 +94,8 @@ setMethod("container", "Estimator", function(x, ...) {
     .checkDots(...)
     object <- .estimatorContainer(x)
     object <- .writeTransition(object, x@kernel)
-    for (step in intersect(.steps, names(x@results))) {
-        write <- switch(step,
-            schur = .writeSchur, macrostates = .writeMacrostates,
-            terminal = .writeTerminal, fates = .writeFates,
-            drivers = .writeDrivers
-        )
-        object <- write(object, x, .stepKey(x, step))
+    for (step in .stepsOf(x)) {
+        object <- .steps()[[step]]$write(object, x, .stepKey(x, step))
     }
     object
 })
@@ -217,4 +168,42 @@ setMethod("updateObject", "Estimator", function(object, ..., verbose = FALSE) {
     object@version <- .packageVersion()
     methods::validObject(object)
     object
+})
+
+# A Lineage as an embedding; names and colours travel in its record.
+.writeLineage <- function(object, x, key, lineage, step_key, verb) {
+    object <- .writeEmbedding(object, key, as.matrix(lineage))
+    record <- .stepRecord(
+        x, step_key, verb, names = lineageNames(lineage),
+        colors = unname(lineageColors(lineage))
+    )
+    .writeRecord(object, key, record)
+}
+
+# What .writeLineage() wrote.
+.readLineage <- function(object, key) {
+    record <- .readRecord(object, key)
+    Lineage(.readEmbedding(object, key), record$names, record$colors)
+}
+
+# A column of states as a factor named by cell.
+.readStates <- function(object, key) {
+    stats::setNames(.readCellData(object, key), .cellNames(object))
+}
+
+setGeneric(".usualSteps", function(x) standardGeneric(".usualSteps"))
+
+setMethod("show", "Estimator", function(object) {
+    cat(
+        class(object)[1L], " on ", length(.cells(object)), " cells\n", sep = ""
+    )
+    cat("  chain: ", .shortForm(object@kernel), "\n", sep = "")
+    for (step in .stepsOf(object)) {
+        text <- .describeStep(object, step)
+        if (length(text)) cat("  ", text, "\n", sep = "")
+    }
+    missing <- setdiff(.usualSteps(object), names(object@results))
+    if (length(missing)) {
+        cat("  next: ", .steps()[[missing[1L]]]$call, "\n", sep = "")
+    }
 })
