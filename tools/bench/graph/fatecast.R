@@ -20,7 +20,7 @@ output <- arguments[6L]
 here <- dirname(sub(
     "--file=", "", grep("^--file=", commandArgs(), value = TRUE)
 ))
-source(file.path(here, "common.R"))
+source(file.path(here, "..", "common.R"))
 suppressMessages({
     library(Matrix)
     library(SingleCellExperiment)

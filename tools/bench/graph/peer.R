@@ -19,7 +19,7 @@ output <- arguments[6L]
 here <- dirname(sub(
     "--file=", "", grep("^--file=", commandArgs(), value = TRUE)
 ))
-source(file.path(here, "common.R"))
+source(file.path(here, "..", "common.R"))
 needed <- if (task == "leiden") "igraph" else "uwot"
 if (!requireNamespace(needed, quietly = TRUE)) {
     message("skipped: ", needed, " is not installed")

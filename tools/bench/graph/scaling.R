@@ -18,7 +18,7 @@ sizes <- as.integer(arguments[-(1:3)])
 if (!length(sizes)) sizes <- c(10000L, 30000L, 100000L)
 sizes <- sizes[sizes <= cells]
 script <- sub("--file=", "", grep("^--file=", commandArgs(), value = TRUE))
-source(file.path(dirname(script), "common.R"))
+source(file.path(dirname(script), "..", "common.R"))
 child <- Sys.getenv("FATECAST_SCALING_OUTPUT")
 
 # The numbers a record's run holds, but for those that are no counts.

@@ -20,7 +20,7 @@ output <- arguments[6L]
 here <- dirname(sub(
     "--file=", "", grep("^--file=", commandArgs(), value = TRUE)
 ))
-source(file.path(here, "..", "graph", "common.R"))
+source(file.path(here, "..", "common.R"))
 suppressMessages({
     library(Matrix)
     library(SingleCellExperiment)
@@ -34,35 +34,11 @@ GENES <- 2000L
 STEPS <- 1000L
 WALKS <- 1000L
 
-note <- function(measure, value) report("fatecast", task, measure, value)
-
-# Seconds and memory of `call(make())`; `make` counts in "whole" only.
-timed <- function(call, make) {
-    invisible(gc())
-    resetPeak()
-    before <- memory("VmRSS")
-    built <- system.time(made <- make())[["elapsed"]]
-    spent <- system.time(value <- call(made))
-    peak <- memory("VmHWM")
-    invisible(gc())
-    note("seconds", spent[["elapsed"]])
-    note("whole, seconds", built + spent[["elapsed"]])
-    note("CPU seconds", sum(spent[c("user.self", "sys.self")]))
-    note("peak memory (MiB)", peak)
-    note("peak above the start (MiB)", peak - before)
-    note("left above the start (MiB)", memory("VmRSS") - before)
-    value
-}
-
 # Two numbers in which equal transition matrices agree.
 noteChain <- function(kernel) {
     chain <- transitionMatrix(kernel)
     note("entries", sum(chain@x != 0))
     note("sum of squares", sum(chain@x^2))
-}
-
-cellRows <- function(name, width, n) {
-    matrix(readValues(name, "double", n * width), n, width, byrow = TRUE)
 }
 
 # Genes x cells by columns are the file's cells x genes by rows.

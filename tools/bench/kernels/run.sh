@@ -21,20 +21,11 @@ shared=$here/../../../../shared
 maker=${1:-$shared/tools/make_tree.py}
 cells=${2:-100000}
 pancreas=${3:-$shared/reference/pancreas.rds}
-rounds=${ROUNDS:-3}
-threads=${THREADS:-2}
 tasks=${TASKS:-velocity-pancreas velocity-stochastic-pancreas velocity-tree \
 pseudotime-hard pseudotime-soft cytotrace walks rna-velocity coupling}
-TQDM_DISABLE=1
-export TQDM_DISABLE
+. "$here/../common.sh"
 
-python=
-for candidate in ${FATECAST_PEERS:-}; do
-    if "$candidate" -c "import cellrank, scvelo, ot, umap" 2>/dev/null; then
-        python=$candidate
-        break
-    fi
-done
+find_peer "cellrank, scvelo, ot, umap"
 if [ -z "$python" ] || [ ! -f "$maker" ] || [ ! -f "$pancreas" ]; then
     echo "skipped: needs make_tree.py, pancreas.rds and a python with cellrank," \
         "scvelo, POT and umap-learn in FATECAST_PEERS"
@@ -63,12 +54,6 @@ one_pass() {
     "$python" "$here/peer.py" "$@"
 }
 
-for task in $tasks; do
-    round=1
-    while [ "$round" -le "$rounds" ]; do
-        one_pass "$task" "$round"
-        round=$((round + 1))
-    done
-    echo "$task: load $(uptime | sed 's/.*average: //')"
-done
+# shellcheck disable=SC2086
+run_tasks $tasks
 Rscript --vanilla "$here/table.R" "$results"

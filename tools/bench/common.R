@@ -1,5 +1,5 @@
-# What both R programs of the graph benchmarks share: data, timing, reports.
-# Sourced with `folder`, `cells`, `seed`, `threads`, `output` set.
+# What the R programs of several benchmarks share: data, timing, reports.
+# Sourced with `folder`, `cells`, `task`, `seed`, `threads`, `output` set.
 
 NEIGHBORS <- 30L
 
@@ -116,5 +116,30 @@ measured <- function(program, task, value, what = "") {
     for (name in names(found)) {
         report(program, task, paste0(what, name), found[[name]])
     }
+    value
+}
+
+cellRows <- function(name, width, n) {
+    matrix(readValues(name, "double", n * width), n, width, byrow = TRUE)
+}
+
+# A row of this package about the task at hand.
+note <- function(measure, value) report("fatecast", task, measure, value)
+
+# Seconds and memory of `call(make())`; `make` counts in "whole" only.
+timed <- function(call, make) {
+    invisible(gc())
+    resetPeak()
+    before <- memory("VmRSS")
+    built <- system.time(made <- make())[["elapsed"]]
+    spent <- system.time(value <- call(made))
+    peak <- memory("VmHWM")
+    invisible(gc())
+    note("seconds", spent[["elapsed"]])
+    note("whole, seconds", built + spent[["elapsed"]])
+    note("CPU seconds", sum(spent[c("user.self", "sys.self")]))
+    note("peak memory (MiB)", peak)
+    note("peak above the start (MiB)", peak - before)
+    note("left above the start (MiB)", memory("VmRSS") - before)
     value
 }
