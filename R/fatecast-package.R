@@ -20,11 +20,15 @@
 #'    seen with [plotProjection()], [plotRandomWalks()], [plotSingleFlow()] and
 #'    [cbc()].
 #' 6. States: [GPCCA()], [computeSchur()], [computeMacrostates()],
-#'    [predictTerminalStates()] or [setTerminalStates()].
-#' 7. Fates: [computeFateProbabilities()], [computeLineageDrivers()].
+#'    [macrostateProfile()]; [predictTerminalStates()] or
+#'    [setTerminalStates()], [predictInitialStates()].
+#' 7. Fates: [computeFateProbabilities()], [computeAbsorptionTimes()],
+#'    [computeLineagePriming()], [computeLineageDrivers()]; how sure they are:
+#'    [bootstrapFates()].
 #' 8. All of it in one call: [castFates()].
 #' 9. Plots: [plotMacrostates()], [plotFateProbabilities()],
-#'    [plotLineageDrivers()].
+#'    [plotLineageDrivers()], [plotFateUncertainty()], [plotCoarseT()],
+#'    [plotSpectrum()].
 #' 10. What was done: [parameters()], [fateHistory()], [certificates()].
 #'
 #' @section Conventions:
