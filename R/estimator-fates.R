@@ -18,8 +18,10 @@ NULL
 #' memory O(edges + cells x states); the same on any number of threads.
 #'
 #' @param estimator An estimator with terminal states.
-#' @param keys Terminal states to use; NULL for all. The others become ordinary
-#'   transient cells.
+#' @param keys Terminal states to use, in the order of the result; NULL for all.
+#'   Names joined by a comma, as in `"A, B"`, count as one state, called by the
+#'   sorted names and coloured by the mean of their colours (HSV). States that
+#'   are not named become ordinary transient cells.
 #' @param solver `"auto"` (by size), `"gmres"`, `"bicgstab"` or `"direct"`
 #'   (dense, small chains only).
 #' @param tol Largest accepted relative residual.
@@ -35,7 +37,7 @@ NULL
 #' @section Errors:
 #' `not_computed` without terminal states; `unreachable` (with the cells);
 #' `not_converged`; `no_state` when every cell is terminal; `missing_key` for
-#' unknown `keys`. One terminal state only is a warning: all probabilities are
+#' unknown `keys`, `duplicate_names` for keys that share a state. One terminal state only is a warning: all probabilities are
 #' 1.
 #' @references Lange, M. et al. (2022) CellRank for directed single-cell fate
 #'   mapping. Nature Methods 19, 159-170. Kemeny, J.G. and Snell, J.L. (1976)
@@ -92,15 +94,37 @@ setMethod("computeFateProbabilities", "TermStatesEstimator", function(
     "graph, or use on_unreachable = \"na\"."
 )
 
+# The states that `keys` name, in their order: names of states, or several joined
+# as in "A, B". A list of the assignment (a factor over cells, NA outside the
+# states) and the colours of its levels.
 .keptStates <- function(terminal, keys, call = rlang::caller_env()) {
-    if (is.null(keys)) return(terminal)
     known <- levels(terminal$assignment)
-    .knownStates(keys, known, "terminal state", call)
-    names(terminal$colors) <- known
-    assignment <- factor(as.character(terminal$assignment), levels = keys)
-    list(
-        assignment = assignment, colors = unname(terminal$colors[keys])
-    )
+    if (is.null(keys)) {
+        return(list(
+            assignment = terminal$assignment, colors = unname(terminal$colors)
+        ))
+    }
+    if (!is.character(keys) || !length(keys) || anyNA(keys)) {
+        .badType(keys, "names of terminal states", TRUE, "keys", call)
+    }
+    members <- lapply(keys, .splitKey, known = known)
+    .knownStates(unlist(members), known, "terminal state", call)
+    names <- vapply(members, paste, "", collapse = ", ")
+    kept <- rep(seq_along(members), lengths(members))
+    state <- kept[match(terminal$assignment, unlist(members))]
+    assignment <- factor(state, seq_along(names), names)
+    names(assignment) <- names(terminal$assignment)
+    colors <- stats::setNames(terminal$colors, known)
+    list(assignment = assignment, colors = vapply(members, function(m) {
+        if (length(m) == 1L) colors[[m]] else .mixColors(unname(colors[m]))
+    }, "", USE.NAMES = FALSE))
+}
+
+# The states of one key. A name that holds a comma itself goes before a joint
+# name. The order does not depend on the locale.
+.splitKey <- function(key, known) {
+    if (key %in% known) return(key)
+    sort(trimws(strsplit(key, ",", fixed = TRUE)[[1L]]), method = "radix")
 }
 
 .warnFates <- function(out, names, cells) {

@@ -106,6 +106,62 @@ test_that("keys take some of the states", {
     )
 })
 
+test_that("joint keys are one state, named and coloured by its members", {
+    fit <- fitted()
+    all <- fateProbabilities(fit)
+    states <- levels(terminalStates(fit))
+    joint <- paste(states[2:1], collapse = ",")
+    got <- computeFateProbabilities(fit, keys = c(states[3], joint))
+    f <- fateProbabilities(got)
+    name <- paste(sort(states[1:2]), collapse = ", ")
+    expect_identical(lineageNames(f), c(states[3], name))
+    expect_equal(
+        f[[name]], rowSums(as.matrix(all)[, states[1:2]]), tolerance = 1e-9
+    )
+    expect_identical(
+        unname(lineageColors(f)), c(
+            lineageColors(all)[[states[3]]],
+            .mixColors(unname(lineageColors(all)[sort(states[1:2])]))
+        )
+    )
+    # The states themselves stay as they were.
+    expect_identical(terminalStates(got), terminalStates(fit))
+    for (keys in list(c(states[1], joint), c(joint, states[2]), c("a", "a"))) {
+        expect_error(
+            computeFateProbabilities(fit, keys = keys),
+            class = "fatecast_error_input"
+        )
+    }
+    e <- expectFailure(
+        computeFateProbabilities(fit, keys = c(states[1], joint)),
+        "duplicate_names"
+    )
+    expect_match(conditionMessage(e), states[1])
+    e <- expectFailure(
+        computeFateProbabilities(fit, keys = paste0(states[1], ", nope")),
+        "missing_key"
+    )
+    expect_identical(e$states, "nope")
+    for (keys in list(character(), NA_character_, 1)) {
+        expectFailure(computeFateProbabilities(fit, keys = keys), "type")
+    }
+})
+
+test_that("a name with a comma goes before a joint name", {
+    terminal <- list(
+        assignment = factor(c("A", "B", "A, B", NA)),
+        colors = c("#ff0000", "#00ff00", "#0000ff")
+    )
+    kept <- .keptStates(terminal, "A, B")
+    expect_identical(as.character(kept$assignment), c(NA, NA, "A, B", NA))
+    kept <- .keptStates(terminal, "B , A")
+    expect_identical(
+        as.character(kept$assignment), c("A, B", "A, B", NA, NA)
+    )
+    # Halfway from red to blue.
+    expect_identical(kept$colors, "#00ff00")
+})
+
 test_that("steps in the wrong order say which one is missing", {
     fit <- GPCCA(walk())
     e <- expectFailure(computeFateProbabilities(fit), "not_computed")
