@@ -152,6 +152,34 @@ setGeneric("setTerminalStates", function(estimator, states = NULL, ...) {
     standardGeneric("setTerminalStates")
 }, signature = "estimator")
 
+#' @rdname setTerminalStates
+#' @export
+setGeneric("setInitialStates", function(estimator, states = NULL, ...) {
+    force(estimator)
+    standardGeneric("setInitialStates")
+}, signature = "estimator")
+
+#' @rdname predictInitialStates
+#' @export
+setGeneric("predictInitialStates", function(estimator, ...) {
+    force(estimator)
+    standardGeneric("predictInitialStates")
+}, signature = "estimator")
+
+#' @rdname renameTerminalStates
+#' @export
+setGeneric("renameTerminalStates", function(estimator, new_names, ...) {
+    force(estimator)
+    standardGeneric("renameTerminalStates")
+}, signature = "estimator")
+
+#' @rdname renameTerminalStates
+#' @export
+setGeneric("renameInitialStates", function(estimator, new_names, ...) {
+    force(estimator)
+    standardGeneric("renameInitialStates")
+}, signature = "estimator")
+
 #' @rdname computeFateProbabilities
 #' @export
 setGeneric("computeFateProbabilities", function(estimator, ...) {
@@ -216,6 +244,13 @@ setGeneric("stationaryDistribution", function(x, ...) {
 setGeneric("terminalStates", function(x, ...) {
     force(x)
     standardGeneric("terminalStates")
+})
+
+#' @rdname accessors
+#' @export
+setGeneric("initialStates", function(x, ...) {
+    force(x)
+    standardGeneric("initialStates")
 })
 
 #' @rdname accessors

@@ -13,8 +13,8 @@
 #' @param ... Not used; an unknown argument is an error.
 #' @return * `eigenvalues()`: complex vector, in the order of the Schur form.
 #' * `schurVectors()`: matrix, cells x components.
-#' * `macrostates()`, `terminalStates()`: factor named by cell, NA for cells
-#'   that represent no state.
+#' * `macrostates()`, `terminalStates()`, `initialStates()`: factor named by
+#'   cell, NA for cells that represent no state.
 #' * `memberships()`: a [Lineage()], cells x macrostates; rows sum to one.
 #' * `coarseTransition()`: matrix, states x states; rows sum to one.
 #' * `stationaryDistribution()`: number per cell, summing to one; NULL when the
@@ -148,6 +148,20 @@ setMethod("terminalStates", "Estimator", function(x, ...) {
 setMethod("terminalStates", "ANY", function(x, ..., backward = FALSE) {
     .checkDots(...)
     .storedStep(x, "terminal", backward)$assignment
+})
+
+#' @rdname accessors
+#' @export
+setMethod("initialStates", "Estimator", function(x, ...) {
+    .checkDots(...)
+    .step(x, "initial")$assignment
+})
+
+#' @rdname accessors
+#' @export
+setMethod("initialStates", "ANY", function(x, ..., backward = FALSE) {
+    .checkDots(...)
+    .storedStep(x, "initial", backward)$assignment
 })
 
 #' @rdname accessors

@@ -20,6 +20,7 @@
     list(
         schur = .stepSchur,
         macrostates = .stepMacrostates,
+        initial = .stepInitial,
         terminal = .stepTerminal,
         fates = .stepFates,
         drivers = .stepDrivers
@@ -56,6 +57,16 @@
         x <- .dropStep(.dropDependents(x, later), later)
     }
     x
+}
+
+# The steps that rest on this one, directly or not, in order.
+.dependentSteps <- function(step) {
+    steps <- .steps()
+    found <- step
+    for (each in names(steps)) {
+        if (any(steps[[each]]$needs %in% found)) found <- c(found, each)
+    }
+    found[-1L]
 }
 
 # The result of a step, or an error that names the call to make.

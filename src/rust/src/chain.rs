@@ -9,7 +9,7 @@ use fatecast_core::chain::gpcca::{eigengap, schur_basis, SchurMethod};
 use fatecast_core::chain::macrostates::macrostates;
 use fatecast_core::chain::rotation::Optimizer;
 use fatecast_core::chain::simplex::min_chi;
-use fatecast_core::chain::states::{assign_states, select_terminal, TerminalRule};
+use fatecast_core::chain::states::{select_terminal, TerminalRule};
 use fatecast_core::linalg::reorder::Which;
 
 /// Sorted partial real Schur form with a constant first vector.
@@ -131,28 +131,6 @@ fn rs_chain_macrostates(
     })
 }
 
-/// The cells of largest membership in each of the given columns.
-#[extendr]
-fn rs_chain_assign(
-    memberships: &[f64],
-    n: i32,
-    k: i32,
-    n_cells: i32,
-    n_threads: i32,
-    progress: Robj,
-) -> Robj {
-    guard(|| {
-        let chi = dense(memberships, n, k)?;
-        let per_state = usize::try_from(n_cells).ok().filter(|&c| c > 0);
-        let states = job::run(n_threads, &progress, move |_| assign_states(chi, per_state))?;
-        Ok(list!(
-            labels = labels(&states.labels),
-            counts = counts(&states.counts)
-        )
-        .into())
-    })
-}
-
 /// Which macrostates a rule takes as terminal, as positions.
 #[extendr]
 fn rs_chain_select(
@@ -235,12 +213,12 @@ fn rs_chain_fates(
 }
 
 /// Counts as doubles.
-fn counts(values: &[usize]) -> Vec<f64> {
+pub(crate) fn counts(values: &[usize]) -> Vec<f64> {
     values.iter().map(|&v| v as f64).collect()
 }
 
 /// 1-based labels, NA for none.
-fn labels(labels: &[Option<u32>]) -> Vec<Rint> {
+pub(crate) fn labels(labels: &[Option<u32>]) -> Vec<Rint> {
     labels
         .iter()
         .map(|l| l.map_or(Rint::na(), |l| Rint::from(l as i32 + 1)))
@@ -252,7 +230,6 @@ extendr_module! {
     fn rs_chain_schur;
     fn rs_chain_min_chi;
     fn rs_chain_macrostates;
-    fn rs_chain_assign;
     fn rs_chain_select;
     fn rs_chain_fates;
 }

@@ -5,6 +5,7 @@
 
 mod boundary;
 mod chain;
+mod chain_states;
 mod cluster;
 mod convert;
 mod embed;
@@ -30,6 +31,7 @@ use extendr_api::prelude::*;
 extendr_module! {
     mod fatecast;
     use chain;
+    use chain_states;
     use cluster;
     use embed;
     use graph;

@@ -44,6 +44,19 @@ pub fn assign_states(
     memberships: ArrayView2<'_, f64>,
     n_cells: Option<usize>,
 ) -> Result<Assignment> {
+    assign_named(memberships, n_cells, &[])
+}
+
+/// As [`assign_states`], for states that have names: a state without enough cells is
+/// called by its own. States beyond `names` are called by their number, from zero.
+///
+/// # Errors
+/// Those of [`assign_states`].
+pub fn assign_named(
+    memberships: ArrayView2<'_, f64>,
+    n_cells: Option<usize>,
+    names: &[&str],
+) -> Result<Assignment> {
     let (n, m) = memberships.dim();
     let count = memberships.iter().filter(|v| !v.is_finite()).count();
     if count > 0 {
@@ -91,9 +104,10 @@ pub fn assign_states(
         0
     };
     if let Some(l) = counts.iter().position(|&c| c < least) {
+        let name = names.get(l).map_or(l.to_string(), |s| format!("`{s}`"));
         return Err(CoreError::NoState {
             reason: format!(
-                "macrostate {l} keeps {} of {wanted} cells, fewer than {least}: the others belong more to another state",
+                "macrostate {name} keeps {} of {wanted} cells, fewer than {least}: the others belong more to another state",
                 counts[l]
             ),
         });
@@ -114,6 +128,58 @@ fn claim(memberships: ArrayView2<'_, f64>, label: &mut Option<u32>, i: usize, l:
     if better {
         *label = Some(l as u32);
     }
+}
+
+/// How much every cell belongs to one of the states: the largest of its memberships,
+/// each divided by the largest that any cell has in that state. In [0, 1]; a state in
+/// which no cell has a membership counts for nothing. `memberships` is n x m. O(n m).
+///
+/// # Errors
+/// `memory`.
+pub fn state_scores(memberships: ArrayView2<'_, f64>) -> Result<Vec<f64>> {
+    let mut scores = try_filled(memberships.nrows(), 0.0, "the scores of the cells")?;
+    for column in memberships.columns() {
+        let largest = column.iter().fold(0.0_f64, |a, &b| a.max(b));
+        if largest > 0.0 {
+            for (score, &v) in scores.iter_mut().zip(column) {
+                *score = score.max(v / largest);
+            }
+        }
+    }
+    Ok(scores)
+}
+
+/// Initial macrostates: the `count` of smallest weight in the stationary distribution
+/// of the coarse chain, which leaves them and does not come back; in the order of the
+/// macrostates, ties by that order. A single macrostate is always initial. O(m log m).
+///
+/// # Errors
+/// `range` for more states than there are or none, or weights that are not finite.
+pub fn select_initial(stationary: &[f64], count: usize) -> Result<Vec<usize>> {
+    let m = stationary.len();
+    let bad = stationary.iter().filter(|v| !v.is_finite()).count();
+    if bad > 0 {
+        return Err(CoreError::NotFinite {
+            what: "the coarse stationary distribution".into(),
+            count: bad,
+            cells: vec![],
+        });
+    }
+    if m == 1 {
+        return Ok(vec![0]);
+    }
+    if count == 0 || count > m {
+        return Err(CoreError::Range {
+            what: "the number of initial states".into(),
+            value: count as f64,
+            allowed: format!("1 to {m}, the number of macrostates"),
+        });
+    }
+    let mut order: Vec<usize> = (0..m).collect();
+    order.sort_by(|&a, &b| stationary[a].total_cmp(&stationary[b]));
+    order.truncate(count);
+    order.sort_unstable();
+    Ok(order)
 }
 
 /// Terminal macrostates by `rule` from the diagonal of the coarse chain, in the order
@@ -196,6 +262,9 @@ mod tests {
         assert_eq!((kind(0), kind(4)), ("range", "range"));
         let bad = Array2::from_elem((10, 3), f64::NAN);
         assert_eq!(assign_states(bad.view(), None).unwrap_err().kind(), "range");
+        let few = array![[0.9, 0.7], [0.6, 0.6], [0.1, 0.3], [0.0, 0.2]];
+        let e = assign_named(few.view(), Some(2), &["Alpha", "Beta"]).unwrap_err();
+        assert!(e.to_string().contains("`Beta` keeps 0 of 2"));
         // An empty state is allowed when every cell is placed.
         let a = assign_states(chi.view(), None).unwrap();
         assert_eq!(a.counts, [10, 0, 0]);
@@ -220,5 +289,25 @@ mod tests {
             select_terminal(&[0.1], TerminalRule::Stability(1.0)),
             Ok(vec![0])
         );
+    }
+
+    #[test]
+    fn scores_are_memberships_over_the_largest_of_their_state() {
+        let chi = array![[0.5, 0.1, 0.0], [0.2, 0.4, 0.0], [0.0, 0.1, 0.0]];
+        assert_eq!(state_scores(chi.view()).unwrap(), [1.0, 1.0, 0.25]);
+        let none = Array2::<f64>::zeros((2, 0));
+        assert_eq!(state_scores(none.view()).unwrap(), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn initial_states_are_those_the_chain_leaves() {
+        let pi = [0.3, 0.1, 0.5, 0.1];
+        assert_eq!(select_initial(&pi, 1).unwrap(), [1]);
+        assert_eq!(select_initial(&pi, 2).unwrap(), [1, 3]);
+        assert_eq!(select_initial(&pi, 3).unwrap(), [0, 1, 3]);
+        assert_eq!(select_initial(&[1.0], 1).unwrap(), [0]);
+        let kind = |pi: &[f64], k| select_initial(pi, k).unwrap_err().kind();
+        assert_eq!((kind(&pi, 0), kind(&pi, 5)), ("range", "range"));
+        assert_eq!(kind(&[0.5, f64::NAN], 1), "range");
     }
 }
