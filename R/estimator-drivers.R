@@ -178,9 +178,20 @@ setMethod("computeLineageDrivers", "TermStatesEstimator", function(
     )
 }
 
+# Columns are called `<lineage>_<statistic>`.
+.renameDrivers <- function(result, new) {
+    statistics <- c("corr", "pval", "qval", "ci_low", "ci_high")
+    named <- function(lineages) {
+        paste0(rep(lineages, each = length(statistics)), "_", statistics)
+    }
+    at <- match(names(result), named(names(new)))
+    names(result)[!is.na(at)] <- named(unname(new))[at[!is.na(at)]]
+    result
+}
+
 .stepDrivers <- .newStep(
     key = .keyDrivers, call = "computeLineageDrivers()", needs = "fates",
-    write = .writeDrivers, read = .readDrivers,
+    write = .writeDrivers, read = .readDrivers, rename = .renameDrivers,
     describe = function(result, run, params) {
         paste0("drivers: ", nrow(result), " genes, method ", params$method)
     }

@@ -1,4 +1,4 @@
-#' @include AllGenerics.R estimator-steps.R
+#' @include AllGenerics.R estimator-steps.R estimator-states-store.R
 NULL
 
 #' Fate probabilities
@@ -155,6 +155,7 @@ setMethod("computeFateProbabilities", "TermStatesEstimator", function(
     key = .keyLineages, call = "computeFateProbabilities()",
     needs = "terminal", write = .writeFates,
     read = function(object, record, key) .readLineage(object, key),
+    rename = .renameLineage,
     describe = function(result, run, params) {
         paste0(
             "fate probabilities: error below ", .brief(run$error_bound), " (",
