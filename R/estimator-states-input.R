@@ -20,13 +20,6 @@ NULL
     }
 }
 
-# The states of one key. A name that holds a comma itself goes before a joint
-# name. The order does not depend on the locale.
-.splitKey <- function(key, known) {
-    if (key %in% known) return(key)
-    sort(trimws(strsplit(key, ",", fixed = TRUE)[[1L]]), method = "radix")
-}
-
 # States given by their cells, with the colours of the default palette.
 .statesOfCells <- function(estimator, states, call = rlang::caller_env()) {
     cells <- .cells(estimator)
