@@ -6,6 +6,7 @@
 mod boundary;
 mod chain;
 mod chain_states;
+mod chain_times;
 mod cluster;
 mod convert;
 mod embed;
@@ -17,6 +18,7 @@ mod kernel_pseudotime;
 mod kernel_realtime;
 mod kernel_velocity;
 mod lineage;
+mod lineage_priming;
 mod options;
 mod selftest;
 mod simulate;
@@ -32,6 +34,7 @@ extendr_module! {
     mod fatecast;
     use chain;
     use chain_states;
+    use chain_times;
     use cluster;
     use embed;
     use graph;
@@ -41,6 +44,7 @@ extendr_module! {
     use kernel_velocity;
     use kernel_realtime;
     use lineage;
+    use lineage_priming;
     use selftest;
     use simulate;
     use trajectory;

@@ -256,7 +256,12 @@ fn solve(
 }
 
 /// S: the probability of stepping into each state, transient cells x states.
-fn into_states(t: &Csr, states: &[Option<u32>], cells: &[usize], k: usize) -> Result<Vec<f64>> {
+pub(super) fn into_states(
+    t: &Csr,
+    states: &[Option<u32>],
+    cells: &[usize],
+    k: usize,
+) -> Result<Vec<f64>> {
     let mut b = try_filled(cells.len() * k, 0.0, "fate probabilities")?;
     for (&cell, out) in cells.iter().zip(b.chunks_exact_mut(k)) {
         let (cols, values) = row(t, cell);

@@ -14,4 +14,6 @@ pub mod simplex;
 pub mod solve;
 pub mod states;
 pub mod stationary;
+pub mod times;
+mod times_bound;
 pub mod transient;

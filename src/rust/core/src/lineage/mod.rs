@@ -1,4 +1,5 @@
-//! What follows from fate probabilities: driver genes.
+//! What follows from fate probabilities: driver genes, priming.
 
 pub mod drivers;
 pub mod fisher;
+pub mod priming;
