@@ -7,6 +7,7 @@
 //! cells is centred at its own means, and chunks are combined exactly (Chan, Golub
 //! & LeVeque 1983), so that large offsets cost no digits.
 
+use super::gene_rows::{finite, not_finite};
 use crate::error::{try_filled, CoreError, Result};
 use crate::exec::Exec;
 use crate::simd;
@@ -119,7 +120,7 @@ impl DriverMoments {
     pub fn add_sparse(&mut self, exec: &Exec, block: &Csr, p: ArrayView2<'_, f64>) -> Result<()> {
         self.check(block.rows(), block.cols(), p)?;
         finite(block.rows(), "the expression", |i| {
-            row(block, i).1.iter().all(|v| v.is_finite())
+            not_finite(row(block, i).1.iter())
         })?;
         self.add(exec, block.rows(), p, |cells, means, out| {
             sparse_chunk(block, cells.0, means, out);
@@ -142,9 +143,7 @@ impl DriverMoments {
         let flat = block.as_slice().unwrap_or_default();
         let genes = block.ncols();
         finite(block.nrows(), "the expression", |i| {
-            flat[i * genes..(i + 1) * genes]
-                .iter()
-                .all(|v| v.is_finite())
+            not_finite(flat[i * genes..(i + 1) * genes].iter())
         })?;
         self.add(exec, block.nrows(), p, |cells, means, out| {
             let rows = &flat[cells.0 * genes..(cells.0 + cells.1) * genes];
@@ -182,7 +181,7 @@ impl DriverMoments {
             }
         }
         finite(cells, "the fate probabilities", |i| {
-            p.row(i).iter().all(|v| v.is_finite())
+            not_finite(p.row(i).iter())
         })
     }
 
@@ -248,18 +247,6 @@ impl DriverMoments {
         }
         self.cells = total;
     }
-}
-
-fn finite(cells: usize, what: &str, good: impl Fn(usize) -> bool) -> Result<()> {
-    let bad: Vec<usize> = (0..cells).filter(|&i| !good(i)).collect();
-    if bad.is_empty() {
-        return Ok(());
-    }
-    Err(CoreError::NotFinite {
-        what: what.into(),
-        count: bad.len(),
-        cells: bad.into_iter().take(crate::error::SHOWN).collect(),
-    })
 }
 
 /// Moments of a chunk of sparse cells: two passes over the stored entries.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::lineage::fisher::adjust;
+use crate::lineage::fisher::{adjust, inflated};
 use crate::rng::Stream;
 use crate::sparse::csr::from_rows;
 
@@ -137,5 +137,25 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(m.n_cells(), 0);
     let none = Array2::zeros((1, 1));
     assert_eq!(fisher(none.clone(), 3, 0.95).unwrap_err().kind(), "range");
-    assert_eq!(fisher(none, 30, 1.0).unwrap_err().kind(), "range");
+    assert_eq!(fisher(none, 30, 1.5).unwrap_err().kind(), "range");
+}
+
+#[test]
+fn the_least_and_the_greatest_level_are_a_point_and_everything() {
+    let r = Array2::from_shape_vec((3, 1), vec![0.3, f64::NAN, 1.0]).unwrap();
+    let point = fisher(r.clone(), 50, 0.0).unwrap();
+    assert!((point.ci_low[[0, 0]] - 0.3).abs() < 1e-15);
+    assert!((point.ci_high[[0, 0]] - 0.3).abs() < 1e-15);
+    let all = fisher(r, 50, 1.0).unwrap();
+    assert_eq!((all.ci_low[[0, 0]], all.ci_high[[0, 0]]), (-1.0, 1.0));
+    assert_eq!((all.ci_low[[2, 0]], all.ci_high[[2, 0]]), (-1.0, 1.0));
+    assert!(all.ci_low[[1, 0]].is_nan() && all.ci_high[[1, 0]].is_nan());
+}
+
+#[test]
+fn the_peers_correlation_is_larger_by_its_factor_and_never_beyond_one() {
+    let r = Array2::from_shape_vec((3, 1), vec![0.5, -0.96, f64::NAN]).unwrap();
+    let out = inflated(r, 20);
+    assert!((out[[0, 0]] - 10.0 / 19.0).abs() < 1e-15);
+    assert!(out[[1, 0]].is_nan() && out[[2, 0]].is_nan());
 }

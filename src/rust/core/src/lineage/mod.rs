@@ -3,3 +3,11 @@
 pub mod drivers;
 pub mod fisher;
 pub mod priming;
+//! What follows from fate probabilities: driver genes, by Fisher's test or by
+//! resampling cells.
+
+pub mod drivers;
+pub mod fisher;
+pub mod gene_rows;
+pub mod permutation;
+pub mod resample;
