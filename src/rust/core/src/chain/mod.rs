@@ -1,6 +1,7 @@
 //! Markov chains: classes, macrostates, stationary and absorption behaviour.
 
 pub mod absorption;
+pub mod cflare;
 pub mod classes;
 pub mod coarse;
 mod descent;
