@@ -137,7 +137,7 @@ fn claim(memberships: ArrayView2<'_, f64>, label: &mut Option<u32>, i: usize, l:
 /// # Errors
 /// `memory`.
 pub fn state_scores(memberships: ArrayView2<'_, f64>) -> Result<Vec<f64>> {
-    let mut scores = try_filled(memberships.nrows(), 0.0, "the scores of the cells")?;
+    let mut scores = try_filled(memberships.nrows(), 0.0_f64, "the scores of the cells")?;
     for column in memberships.columns() {
         let largest = column.iter().fold(0.0_f64, |a, &b| a.max(b));
         if largest > 0.0 {
