@@ -11,9 +11,11 @@
 #' that of the other, by the difference of the two probabilities divided by its
 #' largest absolute value in the pair. So a committed cell has the full colour
 #' of its fate and an undecided one fades to grey. With `same_plot = FALSE`
-#' there is one panel per lineage, from light grey to the colour of the lineage
-#' on the common scale from 0 to 1. `mode = "time"` draws probability against
-#' `time_key`, always in one panel per lineage.
+#' there is one panel per lineage, from light grey at 0 to the colour of the
+#' lineage at the largest value below 1, which cells of exactly 1 share: these
+#' are cells of the state itself, and would leave no colour for a rare fate.
+#' `mode = "time"` draws probability against `time_key`, always in one panel per
+#' lineage.
 #'
 #' Cells are drawn in a fixed order that depends on their names alone, those
 #' without a value (grey) first. Points shrink with the number of cells; above
@@ -40,6 +42,7 @@
 #' @param legend_loc "right", "on data" (names on the embedding at the cells
 #'   nearest to the centre of each group) or "none"; for panels with a title of
 #'   their own it only decides whether the bars are shown.
+#' @param backward for objects: draw the results of the backward chain.
 #' @param ... not used; anything here is an error.
 #' @return `plotFateProbabilities()`: a ggplot or patchwork object.
 #'   `plotFateProbabilitiesData()`: a data frame. For one plot, one row per
@@ -58,7 +61,7 @@
 #' sce <- simulateDifferentiation(n_cells = 300)
 #' fit <- castFates(sce, kernel = "velocity", cluster_key = "cell_type")
 #' plotFateProbabilities(fit)
-#' plotFateProbabilities(fit, same_plot = FALSE)
+#' plotFateProbabilities(container(fit), same_plot = FALSE)
 #' head(plotFateProbabilitiesData(fit))
 #' @include plot-embedding.R lineage-index.R
 #' @export
@@ -68,12 +71,14 @@ plotFateProbabilities <- function(x, states = NULL, same_plot = TRUE,
                                   assay = NULL, title = NULL,
                                   point_size = NULL, ncol = NULL,
                                   legend_loc = c("right", "on data", "none"),
-                                  ...) {
+                                  backward = FALSE, ...) {
     .checkDots(...)
     mode <- .checkChoice(mode, c("embedding", "time"))
     legend_loc <- .checkChoice(legend_loc, c("right", "on data", "none"))
     container <- .plotContainer(x)
-    values <- .pickLineageColumns(fateProbabilities(x), states)
+    values <- .pickLineageColumns(
+        .stepOf(x, "fates", .checkFlag(backward)), states
+    )
     .continuousPlot(
         container, values, .checkFlag(same_plot), mode, time_key, basis, color,
         assay, title, point_size, ncol, legend_loc, "Fate probability"
@@ -284,11 +289,18 @@ plotFateProbabilitiesData <- function(x, states = NULL, same_plot = TRUE,
             scale_colour_gradient(
                 name = NULL, low = .backgroundColor,
                 high = colors[[lineage]], na.value = "white",
-                limits = c(0, 1), breaks = c(0, 0.5, 1),
+                limits = c(0, .largestBelowOne(data$value)),
+                oob = function(x, range, ...) pmin(pmax(x, 0), range[2L]),
                 guide = if (legend_loc == "none") "none" else "colourbar"
             ) +
             .barTheme()
     })
+}
+
+# Where the scale of a panel ends; 1 where there is nothing below it.
+.largestBelowOne <- function(values) {
+    below <- values[which(values > 0 & values < 1)]
+    if (length(below)) max(below) else 1
 }
 
 #' @importFrom ggplot2 facet_wrap scale_y_continuous

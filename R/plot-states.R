@@ -1,6 +1,6 @@
-# Macrostates and terminal states.
+# Macrostates, initial and terminal states.
 
-#' Plot macrostates or terminal states
+#' Plot macrostates, initial or terminal states
 #'
 #' Draws which cells belong to which state, or how much of each cell belongs to
 #' each state. `plotMacrostates()` gives the figure, `plotMacrostatesData()` the
@@ -11,11 +11,12 @@
 #' memberships are drawn as [plotFateProbabilities()] draws probabilities; if
 #' there are none, for example for states set by hand, the discrete plot is
 #' drawn with a warning. `mode = "time"` draws memberships against `time_key`,
-#' one panel per state. Nothing is stored. Cost: linear in cells x states.
-#' Randomness, threads: not applicable.
+#' always in one panel per state. Nothing is stored. Cost: linear in cells x
+#' states. Randomness, threads: not applicable.
 #'
 #' @inheritParams plotFateProbabilities
-#' @param which "all" for macrostates, "terminal" for terminal states.
+#' @param which "all" for macrostates, "initial" or "terminal" for the initial
+#'   or terminal states.
 #' @param states states to show; NULL for all.
 #' @param discrete whether to draw assignments or memberships.
 #' @param same_plot whether all states share one plot.
@@ -24,8 +25,8 @@
 #'   `plotMacrostatesData()`: a data frame. For assignments one row per cell
 #'   with `cell`, `x`, `y`, `state` (a factor, NA outside all states) and
 #'   `color`; for memberships as [plotFateProbabilitiesData()].
-#' @section Conditions: `fatecast_error_not_computed` before
-#'   [computeMacrostates()] or [predictTerminalStates()],
+#' @section Conditions: `fatecast_error_not_computed` without such states (the
+#'   message names the call that makes them),
 #'   `fatecast_warning_fallback` when there are no memberships,
 #'   `fatecast_error_missing_key` for unknown states, embeddings, columns and
 #'   features, `fatecast_error_type` for a `time_key` without numbers,
@@ -36,22 +37,25 @@
 #' fit <- castFates(sce, kernel = "velocity", cluster_key = "cell_type")
 #' plotMacrostates(fit, which = "terminal")
 #' plotMacrostates(fit, discrete = FALSE, same_plot = FALSE)
+#' plotMacrostates(container(fit), discrete = FALSE)
 #' table(plotMacrostatesData(fit)$state, useNA = "ifany")
 #' @include plot-theme.R plot-fates.R
 #' @export
-plotMacrostates <- function(x, which = c("all", "terminal"), states = NULL,
-                            discrete = TRUE, same_plot = TRUE,
+plotMacrostates <- function(x, which = c("all", "initial", "terminal"),
+                            states = NULL, discrete = TRUE, same_plot = TRUE,
                             mode = c("embedding", "time"), time_key = NULL,
                             basis = NULL, color = NULL, assay = NULL,
                             title = NULL, point_size = NULL, ncol = NULL,
-                            legend_loc = c("on data", "right", "none"), ...) {
+                            legend_loc = c("on data", "right", "none"),
+                            backward = FALSE, ...) {
     .checkDots(...)
-    which <- .checkChoice(which, c("all", "terminal"))
+    which <- .checkChoice(which, c("all", "initial", "terminal"))
     mode <- .checkChoice(mode, c("embedding", "time"))
     legend_loc <- .checkChoice(legend_loc, c("on data", "right", "none"))
     same_plot <- .checkFlag(same_plot)
     container <- .plotContainer(x)
-    values <- .stateValues(x, which, states, .checkFlag(discrete), mode)
+    held <- .heldStates(x, which, .checkFlag(backward))
+    values <- .stateValues(held, states, .checkFlag(discrete), mode)
     if (is(values, "Lineage")) {
         return(.continuousPlot(
             container, values, same_plot, mode, time_key, basis, color, assay,
@@ -66,16 +70,18 @@ plotMacrostates <- function(x, which = c("all", "terminal"), states = NULL,
 
 #' @rdname plotMacrostates
 #' @export
-plotMacrostatesData <- function(x, which = c("all", "terminal"), states = NULL,
-                                discrete = TRUE, same_plot = TRUE,
+plotMacrostatesData <- function(x, which = c("all", "initial", "terminal"),
+                                states = NULL, discrete = TRUE,
+                                same_plot = TRUE,
                                 mode = c("embedding", "time"), time_key = NULL,
-                                basis = NULL, ...) {
+                                basis = NULL, backward = FALSE, ...) {
     .checkDots(...)
-    which <- .checkChoice(which, c("all", "terminal"))
+    which <- .checkChoice(which, c("all", "initial", "terminal"))
     mode <- .checkChoice(mode, c("embedding", "time"))
     same_plot <- .checkFlag(same_plot)
     container <- .plotContainer(x)
-    values <- .stateValues(x, which, states, .checkFlag(discrete), mode)
+    held <- .heldStates(x, which, .checkFlag(backward))
+    values <- .stateValues(held, states, .checkFlag(discrete), mode)
     if (is(values, "Lineage") && mode == "time") {
         return(.lineageTime(values, container, time_key))
     }
@@ -92,49 +98,50 @@ plotMacrostatesData <- function(x, which = c("all", "terminal"), states = NULL,
 
 # ---- Numbers ----
 
+# The states as their step holds them: assignment, memberships or NULL, and
+# colours named by state.
+.heldStates <- function(x, which, backward, call = rlang::caller_env()) {
+    step <- c(
+        all = "macrostates", initial = "initial", terminal = "terminal"
+    )[[which]]
+    held <- .stepOf(x, step, backward, call)
+    known <- levels(held$assignment)
+    held$colors <- if (is.null(held$colors)) {
+        lineageColors(held$memberships)[known]
+    } else {
+        stats::setNames(held$colors, known)
+    }
+    held
+}
+
+# The result of a step, from an estimator or from an object that holds it.
+.stepOf <- function(x, step, backward = FALSE, call = rlang::caller_env()) {
+    if (is(x, "Estimator")) {
+        return(.step(x, step, call))
+    }
+    .storedStep(x, step, backward, call)
+}
+
 # What is to be drawn: a Lineage of memberships, or a list of the assignment
 # (factor by cell, other states NA) and the colours of its levels.
-.stateValues <- function(x, which, states, discrete, mode,
+.stateValues <- function(held, states, discrete, mode,
                          call = rlang::caller_env()) {
-    groups <- if (which == "all") macrostates(x) else terminalStates(x)
-    shown <- .pickStates(states, levels(groups), call)
-    held <- .orNull(memberships(x))
+    shown <- .pickStates(states, levels(held$assignment), call)
     if (!discrete || mode == "time") {
-        if (!is.null(held) && all(shown %in% lineageNames(held))) {
-            return(held[, shown])
+        if (!is.null(held$memberships)) {
+            return(held$memberships[, shown])
         }
         .warn(
             "fallback", paste0(
                 "There are no memberships for ", .someNames(shown),
                 ", so the assignment of cells to states is drawn."
-            ), "Run computeMacrostates() to have memberships.",
+            ), "States taken from computeMacrostates() have memberships.",
             states = shown
         )
     }
-    cells <- names(groups)
-    groups <- factor(as.character(groups), levels = shown)
-    names(groups) <- cells
-    list(groups = groups, colors = .stateColors(x, held, shown))
-}
-
-# NULL instead of the error that a step has not been run.
-.orNull <- function(value) {
-    tryCatch(value, fatecast_error_not_computed = function(e) NULL)
-}
-
-# The colours under which the states are known, from the terminal states or
-# the memberships; the default palette for the others.
-.stateColors <- function(x, held, states) {
-    known <- c(
-        .orNull(lineageColors(x)), if (!is.null(held)) lineageColors(held)
-    )
-    colors <- known[match(states, names(known))]
-    left <- is.na(colors)
-    if (any(left)) {
-        free <- setdiff(.palette, known)
-        colors[left] <- rep(free, length.out = sum(left))
-    }
-    stats::setNames(colors, states)
+    groups <- factor(as.character(held$assignment), levels = shown)
+    names(groups) <- names(held$assignment)
+    list(groups = groups, colors = held$colors[shown])
 }
 
 # One row per cell.

@@ -47,9 +47,17 @@ plotResults <- function(sce) {
     dimnames(fates) <- list(colnames(sce), c("A", "B", "C"))
     names(states) <- colnames(sce)
     colors <- c("#1f77b4", "#ff7f0e", "#279e68")
+    fates <- Lineage(fates, colors = colors)
     list(
-        fates = Lineage(fates, colors = colors),
-        memberships = Lineage(fates, colors = colors), states = states,
+        fates = fates,
+        macrostates = list(assignment = states, memberships = fates),
+        terminal = list(
+            assignment = states, colors = colors, memberships = fates
+        ),
+        initial = list(
+            assignment = factor(ifelse(sce$time < 0.1, "R", NA)),
+            colors = "#d62728"
+        ),
         drivers = data.frame(
             feature = c("up", "flat", "other", "down"),
             corr = c(0.9, NA, -0.2, -0.5), pval = c(1e-9, NA, 0.2, 1e-3),
@@ -84,9 +92,6 @@ local({
         methods::setMethod(generic, "PlotEstimator", fn, where = globalenv())
     }
     on("fateProbabilities", function(x, ...) plotResult(x, "fates"))
-    on("memberships", function(x, ...) plotResult(x, "memberships"))
-    on("macrostates", function(x, ...) plotResult(x, "states"))
-    on("terminalStates", function(x, ...) plotResult(x, "states"))
     on("lineageColors", function(x, ...) {
         fates <- plotResult(x, "fates")
         lineageColors(fates)

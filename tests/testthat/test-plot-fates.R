@@ -54,7 +54,7 @@ test_that("data and figure hold the same numbers", {
     expect_match(plot$labels$x, "LAYOUT 1")
 })
 
-test_that("panels share the scale from 0 to 1", {
+test_that("the scale of a panel ends at the largest value below 1", {
     fit <- plotFit()
     data <- plotFateProbabilitiesData(fit, same_plot = FALSE)
     expect_identical(nrow(data), 3L * ncol(fit@container))
@@ -64,7 +64,16 @@ test_that("panels share the scale from 0 to 1", {
     plot <- plotFateProbabilities(fit, c("C", "A"), same_plot = FALSE)
     expect_s3_class(plot, "patchwork")
     scale <- ggplot2::ggplot_build(plot[[1]])$plot$scales$get_scales("colour")
-    expect_identical(scale$get_limits(), c(0, 1))
+    fates <- as.matrix(fit@results$fates)[, "C"]
+    top <- max(fates[fates < 1])
+    expect_identical(scale$get_limits(), c(0, top))
+    # What is exactly 1 has the colour of that largest value.
+    drawn <- ggplot2::layer_data(plot[[1]], 1)$colour
+    color <- lineageColors(fit@results$fates)[["C"]]
+    expect_identical(
+        sum(tolower(drawn) == color), sum(fates == 1 | fates == top)
+    )
+    expect_identical(.largestBelowOne(c(0, 1, NA)), 1)
     expect_identical(plot[[1]]$labels$title, "C")
     expect_no_error(draw(plot))
 })
