@@ -1,7 +1,7 @@
 //! Absorption times of a chain.
 
 use crate::boundary::{guard, malformed};
-use crate::convert::{positions, SparseArg};
+use crate::convert::{or_null, positions, SparseArg};
 use crate::job;
 use crate::options::Options;
 use extendr_api::prelude::*;
@@ -45,7 +45,7 @@ fn rs_chain_times(
         });
         Ok(list!(
             means = means,
-            variances = variances.map_or(r!(NULL), |v| r!(v)),
+            variances = or_null(variances),
             residuals = out.residuals,
             iterations = steps(&out.iterations),
             solver = out.solver,
