@@ -6,7 +6,7 @@
 //! `T`; single entries may be slightly negative. Its diagonal tells how long a walk
 //! stays: the stability of a macrostate.
 
-use crate::error::{CoreError, Result};
+use crate::error::{try_with_capacity, CoreError, Result};
 use crate::exec::{Exec, CHUNK};
 use crate::sparse::{ops, Csr};
 use nalgebra::DMatrix;
@@ -58,19 +58,59 @@ pub fn coarse(
     }
     let inverse = svd.pseudo_inverse(0.0).map_err(|_| singular())?;
     let transition = inverse * flow;
-    let share = |weight: &dyn Fn(usize) -> f64| -> Vec<f64> {
-        let columns = memberships.columns();
-        let sums = columns.into_iter().map(|c| {
-            let terms = c.iter().enumerate().map(|(i, &v)| v * weight(i));
-            terms.sum()
-        });
-        sums.collect()
-    };
     Ok(Coarse {
         transition: Array2::from_shape_fn((m, m), |(i, j)| transition[(i, j)]),
-        initial: share(&|_| 1.0 / n as f64),
-        stationary: stationary.map(|pi| share(&|i| pi[i])),
+        initial: shares(memberships, |_| 1.0 / n as f64),
+        stationary: stationary.map(|pi| shares(memberships, |i| pi[i])),
     })
+}
+
+/// `chi' weight`: how much of a distribution over the cells is in each macrostate.
+pub(crate) fn shares(memberships: ArrayView2<'_, f64>, weight: impl Fn(usize) -> f64) -> Vec<f64> {
+    let mut shares = vec![0.0; memberships.ncols()];
+    for (i, row) in memberships.rows().into_iter().enumerate() {
+        let weight = weight(i);
+        for (share, &chi) in shares.iter_mut().zip(row) {
+            *share += weight * chi;
+        }
+    }
+    shares
+}
+
+/// A vector over the cells (n) whose macrostates hold the stationary shares, which are
+/// those of the coarse chain alone: `pi' T = pi'` and `T chi = chi T_c` give
+/// `(pi' chi) T_c = pi' chi`. What such a vector lacks of the stationary distribution
+/// lies in the fast part of the chain. `None` when the coarse shares are not unique.
+/// O(n m).
+pub(crate) fn lifted(
+    exec: &Exec,
+    coarse: &Coarse,
+    memberships: ArrayView2<'_, f64>,
+) -> Result<Option<Vec<f64>>> {
+    let (n, m) = memberships.dim();
+    // pi_c' (T_c - I) = 0 and sum(pi_c) = 1; one of the equations is redundant.
+    let balance = DMatrix::from_fn(m, m, |i, j| {
+        if i == m - 1 {
+            1.0
+        } else {
+            coarse.transition[(j, i)] - f64::from(u8::from(i == j))
+        }
+    });
+    let mut right = DMatrix::zeros(m, 1);
+    right[(m - 1, 0)] = 1.0;
+    let Some(shares) = balance.lu().solve(&right) else {
+        return Ok(None);
+    };
+    let overlap = weighted_gram(exec, memberships, memberships)?;
+    let Some(weights) = overlap.lu().solve(&shares) else {
+        return Ok(None);
+    };
+    let mut start = try_with_capacity(n, "a start vector")?;
+    start.extend(memberships.rows().into_iter().map(|row| {
+        let terms = row.iter().zip(weights.iter()).map(|(chi, w)| chi * w);
+        terms.sum::<f64>()
+    }));
+    Ok(start.iter().all(|v: &f64| v.is_finite()).then_some(start))
 }
 
 /// `a' b / n` in fixed chunks.
@@ -101,6 +141,7 @@ mod tests {
     use super::*;
     use crate::chain::gpcca::{schur_basis, SchurMethod};
     use crate::chain::rotation::{memberships, Optimizer};
+    use crate::chain::stationary::{stationary, stationary_near};
     use crate::linalg::reorder::Which;
     use crate::linalg::schur::real_schur;
     use crate::rng::Stream;
@@ -150,6 +191,26 @@ mod tests {
         let four = Exec::with_threads(4).unwrap();
         let same = coarse(&four, &t, chi.memberships.view(), Some(&pi)).unwrap();
         assert_eq!(c, same);
+    }
+
+    #[test]
+    fn the_lifted_shares_are_those_of_the_stationary_distribution() {
+        let (exec, t) = (Exec::serial(), chain(300));
+        let basis = schur_basis(&exec, &t, 3, Which::LargestReal, SchurMethod::Auto).unwrap();
+        let chi = memberships(&exec, basis.vectors.view(), Optimizer::Auto).unwrap();
+        let chi = chi.memberships.view();
+        let c = coarse(&exec, &t, chi, None).unwrap();
+        let start = lifted(&exec, &c, chi).unwrap().unwrap();
+        let pi = stationary(&exec, &t).unwrap().distribution.unwrap();
+        let total: f64 = start.iter().sum();
+        let got = shares(chi, |i| start[i] / total);
+        for (a, b) in got.iter().zip(shares(chi, |i| pi[i])) {
+            assert!((a - b).abs() < 1e-9, "{a} {b}");
+        }
+        let near = stationary_near(&exec, &t, Some(&start)).unwrap();
+        for (a, b) in near.distribution.unwrap().iter().zip(&pi) {
+            assert!((a - b).abs() < 1e-10);
+        }
     }
 
     #[test]

@@ -4,10 +4,11 @@
 //! for each macrostate (2.6.5), and the chain between the macrostates with its
 //! stationary distribution where there is one (2.6.4).
 
-use super::coarse::{coarse, Coarse};
+use super::classes::communicating_classes;
+use super::coarse::{coarse, lifted, shares, Coarse};
 use super::rotation::{memberships, Memberships, Optimizer, NELDER_MEAD};
 use super::states::{assign_states, Assignment};
-use super::stationary::{stationary, Stationary};
+use super::stationary::{stationary, stationary_near, Stationary};
 use crate::error::{CoreError, Result};
 use crate::exec::Exec;
 use crate::sparse::Csr;
@@ -43,10 +44,13 @@ pub fn macrostates(
     optimizer: Optimizer,
     n_cells: Option<usize>,
 ) -> Result<Macrostates> {
+    enough_states(t, x.ncols())?;
     let (memberships, assignment, fell_back) = represented(exec, x, optimizer, n_cells)?;
     let chi = memberships.memberships.view();
+    let mut coarse = coarse(exec, t, chi, None)?;
+    let start = lifted(exec, &coarse, chi)?;
     let mut unsettled = None;
-    let stationary = match stationary(exec, t) {
+    let stationary = match stationary_near(exec, t, start.as_deref()) {
         Err(e @ CoreError::NotConverged { residual, .. }) => {
             unsettled = Some(e);
             Stationary {
@@ -57,16 +61,8 @@ pub fn macrostates(
         }
         other => other?,
     };
-    let closed = stationary.closed_classes.len();
-    if closed > x.ncols() {
-        return Err(CoreError::NoState {
-            reason: format!(
-                "{} macrostates are fewer than the {closed} closed classes of the chain",
-                x.ncols()
-            ),
-        });
-    }
-    let coarse = coarse(exec, t, chi, stationary.distribution.as_deref())?;
+    let pi = stationary.distribution.as_deref();
+    coarse.stationary = pi.map(|pi| shares(chi, |i| pi[i]));
     Ok(Macrostates {
         memberships,
         assignment,
@@ -77,9 +73,66 @@ pub fn macrostates(
     })
 }
 
+/// The one macrostate of a chain that is not divided: its stationary distribution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WholeChain {
+    /// pi over all cells, sum one.
+    pub distribution: Vec<f64>,
+    /// Largest entry of `T' pi - pi` relative to the largest of pi.
+    pub residual: f64,
+    /// The cells in which the chain is most often.
+    pub assignment: Assignment,
+}
+
+/// A single macrostate of `t`, shown by the `n_cells` cells of largest stationary
+/// probability (`None`: by all). Cost: that of the stationary distribution.
+///
+/// # Errors
+/// `no_state` with several closed classes, `range` for more cells than there are, and
+/// those of [`stationary`].
+pub fn whole_chain(exec: &Exec, t: &Csr, n_cells: Option<usize>) -> Result<WholeChain> {
+    let found = stationary(exec, t)?;
+    let Some(distribution) = found.distribution else {
+        return Err(too_few(1, found.closed_classes.len()));
+    };
+    let column = ArrayView2::from_shape((distribution.len(), 1), &distribution);
+    let column = column.map_err(|_| CoreError::Shape {
+        what: "the stationary distribution".into(),
+        expected: t.rows(),
+        found: distribution.len(),
+    })?;
+    Ok(WholeChain {
+        assignment: assign_states(column, n_cells)?,
+        residual: found.residual,
+        distribution,
+    })
+}
+
+/// Every closed class keeps its probability and thus needs a macrostate of its own.
+/// O(entries).
+///
+/// # Errors
+/// `no_state` for more closed classes than `m`.
+pub(crate) fn enough_states(t: &Csr, m: usize) -> Result<()> {
+    let closed = communicating_classes(t)?.closed.len();
+    if closed > m {
+        return Err(too_few(m, closed));
+    }
+    Ok(())
+}
+
+fn too_few(m: usize, closed: usize) -> CoreError {
+    CoreError::NoState {
+        reason: format!(
+            "the number of macrostates, {m}, is less than that of the closed classes of the \
+             chain, {closed}"
+        ),
+    }
+}
+
 /// Memberships in which every state has cells of its own. Where the crispest found
 /// leave one without, those of the compatible optimiser are taken if they do not.
-fn represented(
+pub(crate) fn represented(
     exec: &Exec,
     x: ArrayView2<'_, f64>,
     optimizer: Optimizer,

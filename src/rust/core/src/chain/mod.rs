@@ -9,6 +9,7 @@ pub mod gpcca;
 pub mod macrostates;
 mod nelder_mead;
 mod objective;
+pub mod profile;
 mod quasi_newton;
 pub mod rotation;
 pub mod simplex;

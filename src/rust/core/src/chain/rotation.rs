@@ -11,8 +11,8 @@ use super::descent::crispest_usable;
 use super::nelder_mead;
 use super::objective::{columns, Cells, Objective};
 use super::simplex::inner_simplex;
-use crate::error::{CoreError, Result};
-use crate::exec::Exec;
+use crate::error::{try_with_capacity, CoreError, Result};
+use crate::exec::{Exec, CHUNK};
 use ndarray::{Array2, ArrayView2};
 
 /// States up to which `Auto` is Nelder-Mead.
@@ -62,6 +62,9 @@ pub fn memberships(
     optimizer: Optimizer,
 ) -> Result<Memberships> {
     let m = x.ncols();
+    // Cells are read one by one.
+    let by_rows = x.as_standard_layout();
+    let x = by_rows.view();
     let simplex = inner_simplex(x)?;
     let d = m - 1;
     let mut start = Vec::with_capacity(d * d);
@@ -119,29 +122,56 @@ pub(crate) fn filled(
         let v = if k == 0 { firsts[l] } else { a[l * d + k - 1] };
         v / total
     });
-    let mut chi = Array2::zeros((n, m));
-    let mut least = 0.0f64;
-    for (mut out, row) in chi.rows_mut().into_iter().zip(x.rows()) {
-        let mut sum = 0.0;
-        for l in 0..m {
-            let v: f64 = (0..m).map(|k| row[k] * rotation[(k, l)]).sum();
-            least = least.min(v);
-            out[l] = v.max(0.0);
-            sum += out[l];
-        }
-        out.mapv_inplace(|v| v / sum);
+    let weights: Vec<f64> = rotation.t().iter().copied().collect();
+    let parts = exec.map_chunks(n, CHUNK, |rows| members(x, rows, &weights, m))?;
+    let mut chi = try_with_capacity(n * m, "the memberships")?;
+    let (mut least, mut seen) = (0.0f64, vec![false; m]);
+    for part in parts {
+        let (values, smallest, any) = part?;
+        chi.extend(values);
+        least = least.min(smallest);
+        seen.iter_mut().zip(any).for_each(|(s, a)| *s |= a);
     }
     if least < NEGATIVE || chi.iter().any(|v: &f64| !v.is_finite()) {
         return Err(fail("the optimised memberships are negative"));
     }
-    if chi
-        .columns()
-        .into_iter()
-        .any(|c| c.iter().all(|&v| v == 0.0))
-    {
+    if seen.contains(&false) {
         return Err(fail("a macrostate has no members"));
     }
+    let chi = Array2::from_shape_vec((n, m), chi).map_err(|_| CoreError::Shape {
+        what: "the memberships".into(),
+        expected: n * m,
+        found: n * m,
+    })?;
     Ok((chi, rotation))
+}
+
+/// Memberships of some cells by rows, the smallest value before negatives are removed,
+/// and which states have a member. `weights` is the transposed rotation by rows.
+type Members = (Vec<f64>, f64, Vec<bool>);
+
+fn members(
+    x: ArrayView2<'_, f64>,
+    rows: std::ops::Range<usize>,
+    weights: &[f64],
+    m: usize,
+) -> Result<Members> {
+    let mut chi = try_with_capacity(rows.len() * m, "the memberships")?;
+    let (mut least, mut seen) = (0.0f64, vec![false; m]);
+    let mut at = vec![0.0; m];
+    for i in rows {
+        at.iter_mut().zip(x.row(i)).for_each(|(a, &v)| *a = v);
+        let first = chi.len();
+        for (column, seen) in weights.chunks_exact(m).zip(&mut seen) {
+            let v: f64 = at.iter().zip(column).map(|(x, w)| x * w).sum();
+            least = least.min(v);
+            *seen |= v > 0.0;
+            chi.push(v.max(0.0));
+        }
+        let sum: f64 = chi[first..].iter().sum();
+        chi[first..].iter_mut().for_each(|v| *v /= sum);
+    }
+    Ok((chi, least, seen))
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub enum TerminalRule {
 /// Chooses the `n_cells` cells of largest membership for every state; a cell wanted by
 /// several goes to the state of its largest membership. Without `n_cells` every cell
 /// goes there. Ties: the earlier cell, the earlier state. `memberships` is n x m; rows
-/// need not sum to one. O(n m log n).
+/// need not sum to one. O(n m).
 ///
 /// # Errors
 /// `range` for an `n_cells` outside 1 to n / m or memberships that are not finite,
@@ -86,7 +86,11 @@ pub fn assign_named(
         Some(wanted) => {
             for l in 0..m {
                 let mut order: Vec<usize> = (0..n).collect();
-                order.sort_by(|&a, &b| memberships[(b, l)].total_cmp(&memberships[(a, l)]));
+                // The largest, of equal ones the earlier cells.
+                order.select_nth_unstable_by(wanted - 1, |&a, &b| {
+                    let larger = memberships[(b, l)].total_cmp(&memberships[(a, l)]);
+                    larger.then(a.cmp(&b))
+                });
                 for &i in &order[..wanted] {
                     claim(memberships, &mut labels[i], i, l);
                 }

@@ -41,6 +41,24 @@ pub struct Stationary {
 /// `shape`, `memory`, `not_converged` when the result is not invariant or of mixed
 /// sign, `interrupted`.
 pub fn stationary(exec: &Exec, t: &Csr) -> Result<Stationary> {
+    stationary_near(exec, t, None)
+}
+
+/// As [`stationary`], from a `start` over all cells. One that holds the right share of
+/// every slowly mixing group saves most of the products; its signs and its sum do not
+/// matter.
+///
+/// # Errors
+/// As [`stationary`]; `shape` for a start of another length.
+pub(crate) fn stationary_near(exec: &Exec, t: &Csr, start: Option<&[f64]>) -> Result<Stationary> {
+    let found = start.map_or(t.rows(), <[f64]>::len);
+    if found != t.rows() {
+        return Err(CoreError::Shape {
+            what: "the start of the stationary distribution".into(),
+            expected: t.rows(),
+            found,
+        });
+    }
     let classes = communicating_classes(t)?;
     let closed_classes: Vec<Vec<usize>> =
         classes.closed.iter().map(|&c| classes.cells(c)).collect();
@@ -52,7 +70,8 @@ pub fn stationary(exec: &Exec, t: &Csr) -> Result<Stationary> {
         });
     };
     let reversed = transpose(exec, &restrict(t, cells)?)?;
-    let (inside, residual) = leading(exec, &reversed)?;
+    let start: Option<Vec<f64>> = start.map(|v| cells.iter().map(|&i| v[i]).collect());
+    let (inside, residual) = leading(exec, &reversed, start)?;
     let mut pi = try_filled(t.rows(), 0.0, "the stationary distribution")?;
     for (&cell, p) in cells.iter().zip(inside) {
         pi[cell] = p;
@@ -79,12 +98,15 @@ fn restrict(t: &Csr, cells: &[usize]) -> Result<Csr> {
 }
 
 /// The non-negative vector of sum one that `reversed` leaves alone, and its residual.
-fn leading(exec: &Exec, reversed: &Csr) -> Result<(Vec<f64>, f64)> {
+fn leading(exec: &Exec, reversed: &Csr, start: Option<Vec<f64>>) -> Result<(Vec<f64>, f64)> {
     let n = reversed.rows();
     let schur = if n <= DENSE {
         dense_schur(exec, reversed, 1, Which::LargestReal)?
     } else {
-        let start = try_filled(n, 1.0, "a start vector")?;
+        let start = match start {
+            Some(start) if start.iter().any(|&v| v != 0.0) => start,
+            _ => try_filled(n, 1.0, "a start vector")?,
+        };
         partial_schur(
             exec,
             reversed,
