@@ -18,7 +18,7 @@ pub const CHUNK: usize = 4096;
 /// What a running job shares with whoever waits for it.
 #[derive(Debug, Default)]
 pub struct Control {
-    cancel: AtomicBool,
+    cancel: Arc<AtomicBool>,
     done: AtomicU64,
     total: AtomicU64,
 }
@@ -103,6 +103,20 @@ impl Exec {
             pool: None,
             threads: 1,
             control: Arc::new(Control::default()),
+        }
+    }
+
+    /// One thread within a task of this job: stops with it, and its own phases do not
+    /// show.
+    pub fn inner(&self) -> Exec {
+        let control = Control {
+            cancel: Arc::clone(&self.control.cancel),
+            ..Control::default()
+        };
+        Exec {
+            pool: None,
+            threads: 1,
+            control: Arc::new(control),
         }
     }
 
@@ -252,6 +266,19 @@ mod tests {
         let exec = Exec::with_threads(2).unwrap();
         exec.control().cancel();
         assert_eq!(exec.sum(10, |_| 0.0), Err(CoreError::Interrupted));
+    }
+
+    #[test]
+    fn what_runs_within_a_task_stops_with_the_job_and_reports_nothing() {
+        let exec = Exec::with_threads(2).unwrap();
+        exec.control().begin(10);
+        let inner = exec.inner();
+        inner.control().begin(1000);
+        inner.control().tick(1);
+        assert_eq!(exec.control().progress(), (0, 10));
+        assert_eq!(inner.check(), Ok(()));
+        exec.control().cancel();
+        assert_eq!(inner.check(), Err(CoreError::Interrupted));
     }
 
     #[test]

@@ -2,6 +2,12 @@
 
 pub mod absorption;
 pub mod cflare;
+pub mod bootstrap;
+pub mod bootstrap_density;
+pub mod bootstrap_match;
+pub mod bootstrap_resample;
+pub mod bootstrap_states;
+pub mod bootstrap_summary;
 pub mod classes;
 pub mod coarse;
 mod descent;

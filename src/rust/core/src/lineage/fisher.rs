@@ -97,7 +97,7 @@ pub fn q_values(p_value: &Array2<f64>) -> Array2<f64> {
 
 /// z with `P(Z > z) = tail`, 0 < tail <= 0.5: statrs, then two Newton steps on our
 /// own complementary error function, which make the last bits ours too.
-fn normal_upper_quantile(tail: f64) -> f64 {
+pub(crate) fn normal_upper_quantile(tail: f64) -> f64 {
     let mut z = std::f64::consts::SQRT_2 * statrs::function::erf::erfc_inv(2.0 * tail);
     for _ in 0..2 {
         let above = 0.5 * math::erfc(z * std::f64::consts::FRAC_1_SQRT_2);
