@@ -78,7 +78,7 @@ impl Reference<'_> {
         let overlaps: Vec<f64> = (0..self.n_states)
             .map(|s| overlap(before.column(s), after.column(s)))
             .collect();
-        if overlaps.iter().any(|&v| v == 0.0) {
+        if overlaps.contains(&0.0) {
             return Ok(Found {
                 states: None,
                 overlaps,

@@ -1,6 +1,7 @@
 use super::*;
 use crate::chain::absorption::{fate_probabilities, FateOptions, OnUnreachable};
 use crate::chain::bootstrap_resample::reweighted;
+use crate::chain::bootstrap_solve::{ACCEPT, WORST_ERROR};
 use crate::chain::gpcca::{schur_basis, SchurMethod};
 use crate::chain::rotation::{memberships, Optimizer};
 use crate::linalg::reorder::Which;
@@ -23,7 +24,7 @@ fn options(scheme: Scheme<'_>, n_boot: usize) -> BootstrapOptions<'_> {
     }
 }
 
-fn fixed(states: &[Option<u32>], n_states: usize) -> Terminal<'_> {
+fn fixed(states: &[Option<u32>], n_states: usize) -> Terminal<'_, 'static> {
     Terminal {
         states,
         n_states,

@@ -6,6 +6,7 @@ pub mod bootstrap;
 pub mod bootstrap_density;
 pub mod bootstrap_match;
 pub mod bootstrap_resample;
+pub mod bootstrap_solve;
 pub mod bootstrap_states;
 pub mod bootstrap_summary;
 pub mod classes;
