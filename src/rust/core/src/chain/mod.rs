@@ -1,7 +1,6 @@
 //! Markov chains: classes, macrostates, stationary and absorption behaviour.
 
 pub mod absorption;
-pub mod cflare;
 pub mod bootstrap;
 pub mod bootstrap_density;
 pub mod bootstrap_match;
@@ -9,6 +8,7 @@ pub mod bootstrap_resample;
 pub mod bootstrap_solve;
 pub mod bootstrap_states;
 pub mod bootstrap_summary;
+pub mod cflare;
 pub mod classes;
 pub mod coarse;
 mod descent;
