@@ -8,11 +8,15 @@ rs_chain_min_chi <- function(vectors, n, m, states, n_threads, progress) .Call(w
 
 rs_chain_macrostates <- function(transition, vectors, n, m, optimizer, n_cells, n_threads, progress) .Call(wrap__rs_chain_macrostates, transition, vectors, n, m, optimizer, n_cells, n_threads, progress)
 
-rs_chain_assign <- function(memberships, n, k, n_cells, n_threads, progress) .Call(wrap__rs_chain_assign, memberships, n, k, n_cells, n_threads, progress)
-
 rs_chain_select <- function(stability, eigenvalues, method, alpha, threshold, n_states, n_threads, progress) .Call(wrap__rs_chain_select, stability, eigenvalues, method, alpha, threshold, n_states, n_threads, progress)
 
 rs_chain_fates <- function(transition, states, n_states, solver, tolerance, check_sum_tolerance, on_unreachable, n_threads, progress) .Call(wrap__rs_chain_fates, transition, states, n_states, solver, tolerance, check_sum_tolerance, on_unreachable, n_threads, progress)
+
+rs_states_assign <- function(memberships, n, names, n_cells, n_threads, progress) .Call(wrap__rs_states_assign, memberships, n, names, n_cells, n_threads, progress)
+
+rs_states_initial <- function(stationary, n_states, n_threads, progress) .Call(wrap__rs_states_initial, stationary, n_states, n_threads, progress)
+
+rs_chain_times <- function(transition, states, n_states, options, n_threads, progress) .Call(wrap__rs_chain_times, transition, states, n_states, options, n_threads, progress)
 
 rs_cluster_leiden <- function(graph, options, initial, node_sizes, fixed, n_threads, progress) .Call(wrap__rs_cluster_leiden, graph, options, initial, node_sizes, fixed, n_threads, progress)
 
@@ -91,6 +95,8 @@ rs_kernel_cbc <- function(transition, graph, z, d, source, target, n_threads, pr
 rs_lineage_moments <- function(matrix, p, lineages, state, n_threads, progress) .Call(wrap__rs_lineage_moments, matrix, p, lineages, state, n_threads, progress)
 
 rs_lineage_fisher <- function(state, confidence_level, n_threads, progress) .Call(wrap__rs_lineage_fisher, state, confidence_level, n_threads, progress)
+
+rs_lineage_priming <- function(p, n, k, early, method, compat, n_threads, progress) .Call(wrap__rs_lineage_priming, p, n, k, early, method, compat, n_threads, progress)
 
 rs_selftest <- function(what, seconds, n_threads, progress) .Call(wrap__rs_selftest, what, seconds, n_threads, progress)
 
