@@ -42,6 +42,33 @@ pictures <- function(fit) {
     )
 }
 
+# What follows from the chain beside fates, with its pictures.
+inferred <- function(fit) {
+    say("\nTimes, priming, initial states, uncertainty:\n")
+    fit <- timed("predictInitialStates()", predictInitialStates(fit))
+    fit <- timed(
+        "computeAbsorptionTimes()",
+        computeAbsorptionTimes(fit, calculate_variance = TRUE)
+    )
+    fit <- timed("computeLineagePriming()", computeLineagePriming(fit))
+    fit <- timed(
+        "bootstrapFates(n_boot = 50)",
+        bootstrapFates(fit, n_boot = 50, random_state = 0)
+    )
+    print(fit)
+    draw("spectrum", plotSpectrum(fit), width = 6, height = 4.5)
+    draw("coarse", plotCoarseT(fit), width = 7, height = 6)
+    draw("uncertainty", plotFateUncertainty(fit), width = 12, height = 5)
+    fates <- lineageNames(fit)
+    if (length(fates) > 1L) {
+        draw(
+            "driver-correlation",
+            plotLineageDriversCorrelation(fit, fates[1], fates[2]), width = 6
+        )
+    }
+    draw("pie", plotPie(fit), width = 6)
+}
+
 summarise <- function(fit) {
     say("")
     print(fit)
@@ -98,6 +125,7 @@ simulated <- function() {
     say("\ncorrelation with the true fate probabilities:")
     print(round(stats::cor(truth, as.matrix(fateProbabilities(fit))), 2))
     pictures(fit)
+    inferred(fit)
     directions(sce, truth)
 }
 
