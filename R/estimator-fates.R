@@ -8,22 +8,40 @@ NULL
 #' transitions among transient cells and S their transitions into the states.
 #'
 #' @details
-#' First it is checked that every cell can reach a terminal state at all. Then
-#' all states are solved for together. Each column reports its relative
-#' residual, and the result a bound on the error of every single probability:
-#' with a positive vector v for which `(I - Q) v >= 1` was checked, the error of
-#' cell i is at most `v_i max|r|`. A bound above 1e-4, or a residual above
-#' `tol`, is an error; the solver aims far below. Rows sum to one; cells of a
-#' terminal state have probability one for it. Time O(edges x iterations),
-#' memory O(edges + cells x states); the same on any number of threads.
+#' First it is checked that every cell can reach a terminal state at all, and
+#' which states each cell can reach: the probability of a state that it cannot
+#' reach is exactly 0, and the record counts such cells by state
+#' (`unreachable_by_state`). Cells are put in order: strongly connected
+#' components after those they lead to, so that a chain of many is solved
+#' component by component, and within a component the cells next to an exit
+#' first.
+#'
+#' All states are solved for together. Small chains are eliminated cell by
+#' cell. Larger ones are solved by sweeps over the ordered cells, accelerated by
+#' GMRES; where the residual does not come down, because groups of cells are
+#' hardly ever left, an iteration with an incomplete factorisation and a chain
+#' of groups of cells goes on, and elimination comes last. Which solvers had a
+#' part depends on the residuals only, and the record names them (`method`).
+#'
+#' Each column reports its relative residual, and the result a bound on the
+#' error of every single probability: with a positive vector v for which
+#' `(I - Q) v >= 1` was checked, the error of cell i is at most `v_i max|r|`. A
+#' bound above 1e-4, or a residual above `tol`, is an error; the solver aims far
+#' below. Rows sum to one; cells of a terminal state have probability one for
+#' it. Nothing is random. Time O(edges x iterations), memory O(edges + cells x
+#' states); the same on any number of threads. Stored as the embedding
+#' `lineages_fwd` (`lineages_bwd`) by [container()].
 #'
 #' @param estimator An estimator with terminal states.
 #' @param keys Terminal states to use, in the order of the result; NULL for all.
 #'   Names joined by a comma, as in `"A, B"`, count as one state, called by the
 #'   sorted names and coloured by the mean of their colours (HSV). States that
 #'   are not named become ordinary transient cells.
-#' @param solver `"auto"` (by size), `"gmres"`, `"bicgstab"` or `"direct"`
-#'   (dense, small chains only).
+#' @param solver `"auto"` (as above), `"gmres"`, `"bicgstab"` (each followed by
+#'   the other where it stalls), or `"direct"` (elimination).
+#' @param preconditioner What makes GMRES and BiCGSTAB fast: `"auto"`, the
+#'   incomplete factorisation of `"ilu0"` with a correction on groups of cells;
+#'   `"ilu0"`; `"jacobi"`; `"none"`. Any but `"auto"` rules out the sweeps.
 #' @param tol Largest accepted relative residual.
 #' @param check_sum_tol Largest accepted distance of a row sum from one.
 #' @param on_unreachable What to do with cells that can reach no terminal state:
@@ -53,11 +71,16 @@ NULL
 #' @export
 setMethod("computeFateProbabilities", "TermStatesEstimator", function(
         estimator, keys = NULL,
-        solver = c("auto", "gmres", "bicgstab", "direct"), tol = 1e-6,
+        solver = c("auto", "gmres", "bicgstab", "direct"),
+        preconditioner = c("auto", "none", "jacobi", "ilu0"), tol = 1e-6,
         check_sum_tol = 1e-3, on_unreachable = c("error", "na"), ...,
         n_threads = NULL, show_progress_bar = NULL) {
     .checkDots(...)
     solver <- .checkChoice(solver, c("auto", "gmres", "bicgstab", "direct"))
+    preconditioner <- .checkChoice(
+        preconditioner, c("auto", "none", "jacobi", "ilu0")
+    )
+    .checkPreconditioner(preconditioner, solver)
     .checkNumber(tol, 0, 1, open_min = TRUE)
     .checkNumber(check_sum_tol, 0, 1, open_min = TRUE)
     on_unreachable <- .checkChoice(on_unreachable, c("error", "na"))
@@ -68,7 +91,8 @@ setMethod("computeFateProbabilities", "TermStatesEstimator", function(
     names <- levels(states$assignment)
     out <- .native(
         job, rs_chain_fates, .slots(estimator@kernel@matrix), labels,
-        length(names), solver, tol, check_sum_tol, on_unreachable,
+        length(names), solver, preconditioner, tol, check_sum_tol,
+        on_unreachable,
         cell_names = .cells(estimator), advice = .fateAdvice
     )
     .warnFates(out, names, .cells(estimator))
@@ -78,16 +102,37 @@ setMethod("computeFateProbabilities", "TermStatesEstimator", function(
     )
     .setStep(
         estimator, "fates", Lineage(fates, names, states$colors), list(
-            keys = names, solver = solver, tol = tol,
-            check_sum_tol = check_sum_tol, on_unreachable = on_unreachable
-        ), .run(
-            job, method = out$solver, residual = max(out$residuals),
-            residuals = out$residuals, iterations = max(out$iterations),
-            error_bound = out$error_bound, escape = out$escape,
-            unreachable = length(out$unreachable)
-        )
+            keys = names, solver = solver, preconditioner = preconditioner,
+            tol = tol, check_sum_tol = check_sum_tol,
+            on_unreachable = on_unreachable
+        ), .fatesRun(job, out, names)
     )
 })
+
+# The record's account of a solution.
+.fatesRun <- function(job, out, names) {
+    .run(
+        job, method = out$solver, residual = max(out$residuals),
+        residuals = stats::setNames(out$residuals, names),
+        iterations = max(out$iterations), error_bound = out$error_bound,
+        escape = out$escape, transient = out$transient,
+        classes = out$classes, unreachable = length(out$unreachable),
+        unreachable_by_state = stats::setNames(out$unreachable_by_state, names)
+    )
+}
+
+.checkPreconditioner <- function(preconditioner, solver,
+                                 call = rlang::caller_env()) {
+    if (solver == "direct" && preconditioner != "auto") {
+        .abort(
+            "range", paste(
+                "`preconditioner` is for iterations; solver = \"direct\" has",
+                "none."
+            ), "Leave one of the two at \"auto\".",
+            argument = "preconditioner", value = preconditioner, call = call
+        )
+    }
+}
 
 .fateAdvice <- paste(
     "If cells cannot reach a terminal state, add one in their part of the",

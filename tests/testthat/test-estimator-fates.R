@@ -35,8 +35,18 @@ test_that("every solver agrees with a dense solve", {
         rowSums(t[inside, state %in% k, drop = FALSE])
     }, numeric(sum(inside)))
     want <- solve(diag(sum(inside)) - t[inside, inside], s)
-    for (solver in c("auto", "gmres", "bicgstab", "direct")) {
-        f <- computeFateProbabilities(fit, solver = solver, n_threads = 2)
+    ways <- rbind(
+        expand.grid(
+            solver = c("gmres", "bicgstab", "auto"),
+            preconditioner = c("auto", "none", "jacobi", "ilu0"),
+            stringsAsFactors = FALSE
+        ), c("direct", "auto")
+    )
+    for (way in seq_len(nrow(ways))) {
+        f <- computeFateProbabilities(
+            fit, solver = ways$solver[way],
+            preconditioner = ways$preconditioner[way], n_threads = 2
+        )
         got <- as.matrix(fateProbabilities(f))[inside, ]
         expect_equal(unname(got), unname(want), tolerance = 1e-9)
         run <- certificates(f)
@@ -160,6 +170,35 @@ test_that("a name with a comma goes before a joint name", {
     )
     # Halfway from red to blue.
     expect_identical(kept$colors, "#00ff00")
+})
+
+test_that("a solver or preconditioner that does not exist is refused", {
+    fit <- setTerminalStates(GPCCA(walk()), list(a = 1, b = 7))
+    e <- expectFailure(computeFateProbabilities(fit, solver = "lgmres"), "range")
+    expect_match(conditionMessage(e), "bicgstab")
+    e <- expectFailure(
+        computeFateProbabilities(fit, preconditioner = "icc"), "range"
+    )
+    expect_match(conditionMessage(e), "jacobi")
+    expectFailure(
+        computeFateProbabilities(
+            fit, solver = "direct", preconditioner = "ilu0"
+        ), "range"
+    )
+})
+
+test_that("a state out of reach has probability exactly zero, and is counted", {
+    # 1 <- 2 <- 3 -> 4 -> 5, and 2 stays on its side, 4 on the other.
+    m <- matrix(0, 5, 5)
+    m[1, 1] <- m[2, 1] <- m[4, 5] <- m[5, 5] <- 1
+    m[3, c(2, 4)] <- 0.5
+    fit <- setTerminalStates(GPCCA(m), list(a = 1, b = 5))
+    fit <- computeFateProbabilities(fit)
+    f <- as.matrix(fateProbabilities(fit))
+    expect_identical(unname(f[, "a"]), c(1, 1, 0.5, 0, 0))
+    key <- .keyLineages()
+    expect_identical(fit@run[[key]]$unreachable_by_state, c(a = 1, b = 1))
+    expect_identical(fit@run[[key]]$classes, 3)
 })
 
 test_that("steps in the wrong order say which one is missing", {

@@ -4,7 +4,9 @@ use crate::boundary::{guard, malformed};
 use crate::convert::{by_columns, dense, or_null, positions, SparseArg};
 use crate::job;
 use extendr_api::prelude::*;
-use fatecast_core::chain::absorption::{fate_probabilities, FateOptions, OnUnreachable, Solver};
+use fatecast_core::chain::absorption::{
+    fate_probabilities, FateOptions, OnUnreachable, Preconditioner, Solver,
+};
 use fatecast_core::chain::gpcca::{eigengap, schur_basis, SchurMethod};
 use fatecast_core::chain::macrostates::macrostates;
 use fatecast_core::chain::rotation::Optimizer;
@@ -166,6 +168,7 @@ fn rs_chain_fates(
     states: &[i32],
     n_states: i32,
     solver: &str,
+    preconditioner: &str,
     tolerance: f64,
     check_sum_tolerance: f64,
     on_unreachable: &str,
@@ -180,6 +183,13 @@ fn rs_chain_fates(
                 "bicgstab" => Solver::Bicgstab,
                 "direct" => Solver::Direct,
                 _ => return Err(malformed("solver")),
+            },
+            preconditioner: match preconditioner {
+                "auto" => Preconditioner::Auto,
+                "none" => Preconditioner::Identity,
+                "jacobi" => Preconditioner::Jacobi,
+                "ilu0" => Preconditioner::Ilu0,
+                _ => return Err(malformed("preconditioner")),
             },
             tolerance,
             check_sum_tolerance,
@@ -206,7 +216,10 @@ fn rs_chain_fates(
             solver = out.solver,
             error_bound = out.error_bound,
             escape = out.escape,
-            unreachable = positions(&out.unreachable)
+            unreachable = positions(&out.unreachable),
+            unreachable_by_state = counts(&out.unreachable_by_state),
+            transient = out.transient as f64,
+            classes = out.classes as f64
         )
         .into())
     })

@@ -9,8 +9,10 @@
 //! The result is certified: it comes with the relative residual of every column and
 //! with a bound on the error of every probability (see [`super::transient`]).
 
-use super::classes::reaching;
-use super::transient::{certificate, Prepared, Solved, Transient};
+use super::classes::{reaching, Backward};
+use super::reach::states_reached;
+use super::solve::{certify, CERTIFICATE};
+use super::transient::{Prepared, Transient};
 use crate::error::{try_filled, CoreError, Result, SHOWN};
 use crate::exec::Exec;
 use crate::linalg::block;
@@ -18,6 +20,7 @@ use crate::sparse::csr::{row, Csr};
 use crate::sparse::stochastic;
 use ndarray::Array2;
 
+pub use super::solve::Preconditioner;
 pub use super::transient::Solver;
 
 /// What to do about cells from which no terminal state can be reached.
@@ -33,8 +36,9 @@ pub enum OnUnreachable {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FateOptions {
     pub solver: Solver,
+    pub preconditioner: Preconditioner,
     /// Largest relative residual (2-norm, per column) that is accepted. The solver
-    /// always aims at 1e-12.
+    /// always aims at 1e-10.
     pub tolerance: f64,
     /// Largest distance of a row sum from one that is accepted.
     pub check_sum_tolerance: f64,
@@ -45,6 +49,7 @@ impl Default for FateOptions {
     fn default() -> Self {
         FateOptions {
             solver: Solver::Auto,
+            preconditioner: Preconditioner::Auto,
             tolerance: 1e-6,
             check_sum_tolerance: 1e-3,
             on_unreachable: OnUnreachable::Error,
@@ -62,24 +67,29 @@ pub struct Fates {
     pub residuals: Vec<f64>,
     /// Steps of the iterative solvers for each column; 0 for the direct one.
     pub iterations: Vec<usize>,
-    /// `direct`, `gmres` or `bicgstab`; several joined by `+` where one took over
-    /// from another.
+    /// `direct`, `sweep`, `gmres` or `bicgstab`; several joined by `+` where one took
+    /// over from another.
     pub solver: &'static str,
     /// No probability is further than this from the exact one.
     pub error_bound: f64,
     /// Cells from which no terminal state can be reached, ascending.
     pub unreachable: Vec<usize>,
+    /// Number of cells, outside the states, from which each state cannot be reached;
+    /// their probability is exactly 0 (NaN where no state can be reached).
+    pub unreachable_by_state: Vec<usize>,
     /// Number of cells that were solved for.
     pub transient: usize,
+    /// Number of communicating classes among them.
+    pub classes: usize,
     /// Largest probability, over cells, of ending in none of the states. 0 unless
     /// some cells are unreachable.
     pub escape: f64,
 }
 
 /// Relative residual that the solvers aim at.
-const AIM: f64 = 1e-12;
-/// Error that they aim at where the certificate asks for more.
-const AIM_ERROR: f64 = 1e-10;
+const AIM: f64 = 1e-10;
+/// Error bound that they aim at where that is not enough.
+const AIM_ERROR: f64 = 1e-9;
 /// Largest error bound that is accepted.
 const WORST_ERROR: f64 = 1e-4;
 
@@ -103,7 +113,9 @@ pub fn fate_probabilities(
     check(exec, t, states, n_states, options)?;
     let n = t.rows();
     let terminal: Vec<usize> = (0..n).filter(|&i| states[i].is_some()).collect();
-    let reached = reaching(t, &terminal)?;
+    let mut way = Backward::new(t)?.order(&terminal)?;
+    let mut reached = try_filled(n, false, "fate probabilities")?;
+    way.iter().for_each(|&i| reached[i] = true);
     let unreachable: Vec<usize> = (0..n).filter(|&i| !reached[i]).collect();
     if !unreachable.is_empty() && options.on_unreachable == OnUnreachable::Error {
         return Err(CoreError::Unreachable {
@@ -111,16 +123,22 @@ pub fn fate_probabilities(
             cells: unreachable.into_iter().take(SHOWN).collect(),
         });
     }
-    let escaping = reaching(t, &unreachable)?;
-    let on_way = |i: &usize| states[*i].is_none() && reached[*i];
-    let chain = Transient::new(t, (0..n).filter(on_way).collect())?;
+    let escaping = if unreachable.is_empty() {
+        Vec::new()
+    } else {
+        reaching(t, &unreachable)?
+    };
+    way.drain(..terminal.len());
+    let (chain, class) = Transient::by_class(exec, t, way)?;
     let mut fates = Fates {
         probabilities: Array2::zeros((n, n_states)),
         residuals: vec![0.0; n_states],
         iterations: vec![0; n_states],
-        solver: "direct",
+        solver: "none",
         error_bound: 0.0,
+        unreachable_by_state: vec![unreachable.len(); n_states],
         transient: chain.cells.len(),
+        classes: class.last().map_or(0, |&c| c as usize + 1),
         escape: 0.0,
         unreachable,
     };
@@ -133,7 +151,8 @@ pub fn fate_probabilities(
         fates.probabilities.row_mut(i).fill(f64::NAN);
     }
     if !chain.cells.is_empty() {
-        solve(exec, t, states, &chain, &escaping, options, &mut fates)?;
+        let system = System::new(t, states, chain, &class, escaping, n_states)?;
+        system.solve(exec, options, &mut fates)?;
     }
     Ok(fates)
 }
@@ -189,70 +208,220 @@ fn check(
     Err(CoreError::NoState { reason })
 }
 
-/// Solves the chain and fills in the rows of its cells.
-fn solve(
-    exec: &Exec,
-    t: &Csr,
-    states: &[Option<u32>],
-    chain: &Transient,
-    escaping: &[bool],
-    options: &FateOptions,
-    fates: &mut Fates,
-) -> Result<()> {
-    let k = fates.residuals.len();
-    let m = chain.cells.len();
-    let b = into_states(t, states, &chain.cells, k)?;
-    let prepared = Prepared::new(exec, chain, options.solver)?;
-    let Some(v) = certificate(exec, &prepared)? else {
-        return Err(CoreError::NotConverged {
-            what: "the bound on the absorption times".into(),
-            iterations: 0,
-            residual: f64::INFINITY,
-            tolerance: options.tolerance,
-        });
-    };
-    let longest = v.x.iter().copied().fold(1.0, f64::max);
-    let size = block::norms(exec, &b, k)?;
-    // Below this a residual is rounding.
-    let floor = f64::EPSILON * 0.25 * (m as f64).sqrt();
-    let goal: Vec<f64> = size
-        .iter()
-        .map(|s| (AIM * s).min(AIM_ERROR / longest).max(floor))
-        .collect();
-    let accept: Vec<f64> = size
-        .iter()
-        .map(|s| {
-            (options.tolerance * s)
-                .min(0.1 * WORST_ERROR / longest)
-                .max(floor)
+/// What is solved: the chain, the steps into the states, and what is known before.
+struct System {
+    chain: Transient,
+    /// Probability of stepping into each state, cells x states.
+    into: Vec<f64>,
+    /// Whether each state can be reached, cells x states; no cell is without one.
+    reached: Vec<bool>,
+    /// By cell of the whole chain, whether its mass may end in no state at all;
+    /// empty when that is true of none.
+    escaping: Vec<bool>,
+    states: usize,
+}
+
+impl System {
+    fn new(
+        t: &Csr,
+        states: &[Option<u32>],
+        chain: Transient,
+        class: &[u32],
+        escaping: Vec<bool>,
+        k: usize,
+    ) -> Result<System> {
+        let into = into_states(t, states, &chain.cells, k)?;
+        let reached = states_reached(&chain.rates, class, &into, k)?;
+        Ok(System {
+            chain,
+            into,
+            reached,
+            escaping,
+            states: k,
         })
-        .collect();
-    let start = try_filled(b.len(), 0.0, "fate probabilities")?;
-    let mut s = prepared.solve(exec, &b, start, &goal, &accept)?;
-    let range = chain.residual_range(exec, &b, &s.x, k)?;
-    let worst = range.iter().fold(0.0, |w: f64, r| w.max(-r.0).max(r.1));
-    let moved = tidy(&mut s, k, chain, escaping, options)?;
-    let (_, norms) = block::residual(exec, chain, &b, &s.x, k)?;
-    fates.error_bound = longest * worst + moved;
-    fates.solver = s.solver;
-    fates.iterations = s.iterations;
-    for (c, out) in fates.residuals.iter_mut().enumerate() {
-        *out = if norms[c] == 0.0 {
-            0.0
-        } else {
-            norms[c] / size[c]
+    }
+
+    /// Solves the chain and fills in the rows of its cells.
+    fn solve(&self, exec: &Exec, options: &FateOptions, fates: &mut Fates) -> Result<()> {
+        let (chain, k) = (&self.chain, self.states);
+        let m = chain.cells.len();
+        let size = block::norms(exec, &self.into, k)?;
+        let prepared =
+            Prepared::with_preconditioner(exec, chain, options.solver, options.preconditioner)?;
+        // Below this a residual is rounding.
+        let floor = f64::EPSILON * 0.25 * (m as f64).sqrt();
+        let mut x = self.first(exec, &prepared, &size, floor, options, fates)?;
+        let longest = x.longest;
+        self.forget_unreachable(&mut x.fates);
+        let mut worst = self.largest_residual(exec, &x.fates)?;
+        if longest * worst > AIM_ERROR {
+            let goal: Vec<f64> = size
+                .iter()
+                .map(|s| (AIM * s).min(AIM_ERROR / longest).max(floor))
+                .collect();
+            let accept: Vec<f64> = size
+                .iter()
+                .map(|s| {
+                    (options.tolerance * s)
+                        .min(0.1 * WORST_ERROR / longest)
+                        .max(floor)
+                })
+                .collect();
+            let s = prepared.solve(exec, &self.into, x.fates, &goal, &accept)?;
+            x.fates = s.x;
+            for (all, more) in fates.iterations.iter_mut().zip(s.iterations) {
+                *all += more;
+            }
+            if s.solver.len() > fates.solver.len() {
+                fates.solver = s.solver;
+            }
+            self.forget_unreachable(&mut x.fates);
+            worst = self.largest_residual(exec, &x.fates)?;
+        }
+        let moved = self.tidy(&mut x.fates, options, &fates.iterations)?;
+        fates.error_bound = longest * worst + moved;
+        let (_, norms) = block::residual(exec, chain, &self.into, &x.fates, k)?;
+        for ((out, norm), size) in fates.residuals.iter_mut().zip(norms).zip(size) {
+            *out = if norm == 0.0 { 0.0 } else { norm / size };
+        }
+        judge(fates, options)?;
+        self.fill(&x.fates, fates);
+        Ok(())
+    }
+
+    /// The states and the vector that bounds their errors in one block.
+    fn first(
+        &self,
+        exec: &Exec,
+        prepared: &Prepared<'_>,
+        size: &[f64],
+        floor: f64,
+        options: &FateOptions,
+        fates: &mut Fates,
+    ) -> Result<First> {
+        let k = self.states;
+        let mut b = try_filled(self.chain.cells.len() * (k + 1), 1.0, "fate probabilities")?;
+        let all: Vec<usize> = (0..k).collect();
+        block::put_columns(&mut b, k + 1, &all, &self.into);
+        let (mut goal, mut accept): (Vec<f64>, Vec<f64>) = size
+            .iter()
+            .map(|s| ((AIM * s).max(floor), (options.tolerance * s).max(floor)))
+            .unzip();
+        goal.push(CERTIFICATE.0);
+        accept.push(CERTIFICATE.1);
+        let start = try_filled(b.len(), 0.0, "fate probabilities")?;
+        let s = prepared.solve(exec, &b, start, &goal, &accept)?;
+        let mut v = block::columns(&s.x, k + 1, &[k]);
+        if !certify(exec, &self.chain, &mut v)? {
+            return Err(CoreError::NotConverged {
+                what: "the bound on the absorption times".into(),
+                iterations: s.iterations[k],
+                residual: s.residuals[k],
+                tolerance: CERTIFICATE.1,
+            });
+        }
+        fates.solver = s.solver;
+        fates.iterations = s.iterations[..k].to_vec();
+        Ok(First {
+            fates: block::columns(&s.x, k + 1, &all),
+            longest: v.into_iter().fold(1.0, f64::max),
+        })
+    }
+
+    /// Zero where a state cannot be reached, whatever rounding left there.
+    fn forget_unreachable(&self, x: &mut [f64]) {
+        for (x, reached) in x.iter_mut().zip(&self.reached) {
+            if !reached {
+                *x = 0.0;
+            }
+        }
+    }
+
+    /// The largest absolute value that any entry of the residual may have.
+    fn largest_residual(&self, exec: &Exec, x: &[f64]) -> Result<f64> {
+        let range = self
+            .chain
+            .residual_range(exec, &self.into, x, self.states)?;
+        Ok(range.iter().fold(0.0, |w: f64, r| {
+            if r.0.is_nan() || r.1.is_nan() {
+                f64::INFINITY
+            } else {
+                w.max(-r.0).max(r.1)
+            }
+        }))
+    }
+
+    fn escapes(&self, cell: usize) -> bool {
+        self.escaping.get(cell).copied().unwrap_or(false)
+    }
+
+    /// Sets rounding below zero to zero and makes rows sum to one where all mass ends
+    /// in a state (item 5 of section 2.8). Returns how far a value was moved at most.
+    fn tidy(&self, x: &mut [f64], options: &FateOptions, iterations: &[usize]) -> Result<f64> {
+        let k = self.states;
+        let (mut lowest, mut furthest, mut moved) = (0.0f64, 0.0f64, 0.0f64);
+        let (mut negative, mut off) = (0, 0);
+        let mut raw = vec![0.0; k];
+        for (&cell, row) in self.chain.cells.iter().zip(x.chunks_exact_mut(k)) {
+            raw.copy_from_slice(row);
+            for p in row.iter_mut() {
+                // NaN is below as well.
+                if p.is_nan() || *p < -10.0 * options.tolerance {
+                    negative += 1;
+                    lowest = lowest.min(if p.is_nan() { f64::NEG_INFINITY } else { *p });
+                }
+                *p = p.max(0.0);
+            }
+            let sum: f64 = row.iter().sum();
+            let far = if self.escapes(cell) {
+                sum - 1.0
+            } else {
+                row.iter_mut().for_each(|p| *p /= sum);
+                (sum - 1.0).abs()
+            };
+            off += usize::from(far > options.check_sum_tolerance);
+            furthest = furthest.max(far);
+            let change = raw.iter().zip(row.iter()).map(|(a, b)| (a - b).abs());
+            moved = change.fold(moved, f64::max);
+        }
+        let failed = |what: String, residual, tolerance| {
+            Err(CoreError::NotConverged {
+                what,
+                iterations: iterations.iter().copied().max().unwrap_or(0),
+                residual,
+                tolerance,
+            })
         };
-    }
-    judge(fates, options)?;
-    for (&cell, row) in chain.cells.iter().zip(s.x.chunks_exact(k)) {
-        for (state, &p) in row.iter().enumerate() {
-            fates.probabilities[[cell, state]] = p;
+        if negative > 0 {
+            let what = format!("{negative} negative fate probabilities");
+            return failed(what, -lowest, 10.0 * options.tolerance);
         }
-        if escaping[cell] {
-            fates.escape = fates.escape.max(1.0 - row.iter().sum::<f64>());
+        if off > 0 {
+            let what = format!("the fate probabilities of {off} cells, which do not sum to one");
+            return failed(what, furthest, options.check_sum_tolerance);
+        }
+        Ok(moved)
+    }
+
+    fn fill(&self, x: &[f64], fates: &mut Fates) {
+        let k = self.states;
+        let rows = x.chunks_exact(k).zip(self.reached.chunks_exact(k));
+        for (&cell, (row, reached)) in self.chain.cells.iter().zip(rows) {
+            for (state, &p) in row.iter().enumerate() {
+                fates.probabilities[[cell, state]] = p;
+                fates.unreachable_by_state[state] += usize::from(!reached[state]);
+            }
+            if self.escapes(cell) {
+                fates.escape = fates.escape.max(1.0 - row.iter().sum::<f64>());
+            }
         }
     }
-    Ok(())
+}
+
+/// Fates as solved, and the longest time that absorption may take.
+struct First {
+    fates: Vec<f64>,
+    longest: f64,
 }
 
 /// S: the probability of stepping into each state, transient cells x states.
@@ -272,62 +441,6 @@ pub(super) fn into_states(
         }
     }
     Ok(b)
-}
-
-/// Sets rounding below zero to zero and makes rows sum to one where all mass ends
-/// in a state (item 5 of section 2.8). Returns how far a value was moved at most.
-fn tidy(
-    s: &mut Solved,
-    k: usize,
-    chain: &Transient,
-    escaping: &[bool],
-    options: &FateOptions,
-) -> Result<f64> {
-    let (mut lowest, mut furthest, mut moved) = (0.0f64, 0.0f64, 0.0f64);
-    let mut raw = vec![0.0; k];
-    for (&cell, row) in chain.cells.iter().zip(s.x.chunks_exact_mut(k)) {
-        raw.copy_from_slice(row);
-        for p in row.iter_mut() {
-            lowest = lowest.min(*p);
-            if p.is_nan() {
-                lowest = f64::NEG_INFINITY;
-            }
-            *p = p.max(0.0);
-        }
-        let sum: f64 = row.iter().sum();
-        if escaping[cell] {
-            furthest = furthest.max(sum - 1.0);
-        } else {
-            furthest = furthest.max((sum - 1.0).abs());
-            row.iter_mut().for_each(|p| *p /= sum);
-        }
-        let change = raw.iter().zip(row.iter()).map(|(a, b)| (a - b).abs());
-        moved = change.fold(moved, f64::max);
-    }
-    let steps = s.iterations.iter().copied().max().unwrap_or(0);
-    let failed = |what: &str, residual, tolerance| {
-        Err(CoreError::NotConverged {
-            what: what.into(),
-            iterations: steps,
-            residual,
-            tolerance,
-        })
-    };
-    if lowest < -10.0 * options.tolerance {
-        return failed(
-            "negative fate probabilities",
-            -lowest,
-            10.0 * options.tolerance,
-        );
-    }
-    if furthest > options.check_sum_tolerance {
-        return failed(
-            "the row sums of fate probabilities",
-            furthest,
-            options.check_sum_tolerance,
-        );
-    }
-    Ok(moved)
 }
 
 /// Refuses what is not good enough.

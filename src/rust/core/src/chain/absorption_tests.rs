@@ -174,7 +174,7 @@ fn splitting_a_state_and_adding_up_changes_nothing() {
     let (t, states) = random_chain(1200, 4, 3);
     let exec = Exec::serial();
     let whole = fate_probabilities(&exec, &t, &states, 3, &with(Solver::Auto)).unwrap();
-    assert_eq!(whole.solver, "gmres");
+    assert_eq!(whole.solver, "sweep");
     let split: Vec<Option<u32>> = (0..1200)
         .map(|i| if i == 0 { Some(3) } else { states[i] })
         .collect();

@@ -68,52 +68,99 @@ pub fn communicating_classes(t: &Csr) -> Result<Classes> {
     })
 }
 
+/// The steps of a chain by where they lead: what a search backwards needs.
+#[derive(Debug, Clone)]
+pub struct Backward {
+    offset: Vec<usize>,
+    before: Vec<u32>,
+}
+
+impl Backward {
+    /// Turns the positive entries of `t` around. O(n + entries).
+    ///
+    /// # Errors
+    /// `shape` when `t` is not square, `memory`.
+    pub fn new(t: &Csr) -> Result<Backward> {
+        let n = square(t)?;
+        let what = "the reversed chain";
+        let mut offset = try_filled(n + 1, 0usize, what)?;
+        for &j in t.indices() {
+            offset[j as usize + 1] += 1;
+        }
+        for j in 0..n {
+            offset[j + 1] += offset[j];
+        }
+        let mut next = offset[..n].to_vec();
+        let mut before = try_filled(t.nnz(), UNSEEN, what)?;
+        for i in 0..n {
+            let (cols, values) = row(t, i);
+            for (&j, _) in cols.iter().zip(values).filter(|(_, &v)| v > 0.0) {
+                before[next[j as usize]] = i as u32;
+                next[j as usize] += 1;
+            }
+        }
+        Ok(Backward { offset, before })
+    }
+
+    /// The cells from which `targets` can be reached, the targets first, then by the
+    /// number of steps they need: a search backwards, breadth first. Neighbours stand
+    /// close to each other in this order. O(n + entries).
+    ///
+    /// # Errors
+    /// `shape` when a target does not exist, `memory`.
+    pub fn order(&self, targets: &[usize]) -> Result<Vec<usize>> {
+        let n = self.offset.len() - 1;
+        if let Some(&bad) = targets.iter().find(|&&i| i >= n) {
+            return Err(CoreError::Shape {
+                what: "a target cell".into(),
+                expected: n,
+                found: bad,
+            });
+        }
+        let mut seen = try_filled(n, false, "the reversed chain")?;
+        let mut order = try_with_capacity(n, "the reversed chain")?;
+        for &i in targets {
+            if !std::mem::replace(&mut seen[i], true) {
+                order.push(i);
+            }
+        }
+        let mut at = 0;
+        while at < order.len() {
+            let j = order[at];
+            at += 1;
+            for &i in &self.before[self.offset[j]..self.offset[j + 1]] {
+                if i != UNSEEN && !std::mem::replace(&mut seen[i as usize], true) {
+                    order.push(i as usize);
+                }
+            }
+        }
+        Ok(order)
+    }
+}
+
 /// Whether a walk from each cell can arrive at one of `targets` (targets
-/// themselves can): a search backwards along the positive entries. O(n + entries).
+/// themselves can). O(n + entries).
 ///
 /// # Errors
 /// `shape` when `t` is not square or a target does not exist, `memory`.
 pub fn reaching(t: &Csr, targets: &[usize]) -> Result<Vec<bool>> {
-    let n = square(t)?;
-    if let Some(&bad) = targets.iter().find(|&&i| i >= n) {
-        return Err(CoreError::Shape {
-            what: "a target cell".into(),
-            expected: n,
-            found: bad,
-        });
+    let mut reached = try_filled(t.rows(), false, "the reversed chain")?;
+    for i in Backward::new(t)?.order(targets)? {
+        reached[i] = true;
     }
-    let what = "the reversed chain";
-    let mut offset = try_filled(n + 1, 0usize, what)?;
-    for &j in t.indices() {
-        offset[j as usize + 1] += 1;
-    }
-    for j in 0..n {
-        offset[j + 1] += offset[j];
-    }
-    let mut next = offset.clone();
-    let mut before = try_filled(t.nnz(), 0u32, what)?;
-    for i in 0..n {
-        let (cols, values) = row(t, i);
-        for (&j, _) in cols.iter().zip(values).filter(|(_, &v)| v > 0.0) {
-            before[next[j as usize]] = i as u32;
-            next[j as usize] += 1;
-        }
-    }
-    let mut seen = try_filled(n, false, what)?;
-    let mut stack: Vec<usize> = Vec::new();
-    for &i in targets {
-        if !std::mem::replace(&mut seen[i], true) {
-            stack.push(i);
-        }
-    }
-    while let Some(j) = stack.pop() {
-        for &i in &before[offset[j]..next[j]] {
-            if !std::mem::replace(&mut seen[i as usize], true) {
-                stack.push(i as usize);
-            }
-        }
-    }
-    Ok(seen)
+    Ok(reached)
+}
+
+/// Class of every cell, numbered such that no step leads to a class of a higher
+/// number, and the number of classes. O(n + entries).
+///
+/// # Errors
+/// `shape` when `t` is not square, `memory`.
+pub fn downstream_first(t: &Csr) -> Result<(Vec<u32>, usize)> {
+    square(t)?;
+    let class = tarjan(t)?;
+    let n_classes = class.iter().max().map_or(0, |&c| c as usize + 1);
+    Ok((class, n_classes))
 }
 
 fn square(t: &Csr) -> Result<usize> {

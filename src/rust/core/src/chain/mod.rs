@@ -18,6 +18,7 @@ mod nelder_mead;
 mod objective;
 pub mod profile;
 mod quasi_newton;
+pub mod reach;
 pub mod rotation;
 pub mod simplex;
 pub mod solve;

@@ -1,52 +1,83 @@
 //! How the linear system of an absorbing chain is solved.
 //!
-//! Small chains by elimination, larger ones by an iteration with an incomplete
-//! factorisation and a coarse chain; where one solver does not get there the next
-//! takes over, and the result names all that had a part. The vector that bounds the
-//! errors is computed and checked here, too (see [`super::transient`]).
+//! Small chains by elimination, larger ones by sweeps over the cells
+//! ([`crate::linalg::sweep`]). Where a solver does not get there the next goes on from
+//! what it has: iterations with an incomplete factorisation and a coarse chain,
+//! which are made only then, and elimination last. What counts is how far the residual
+//! came down, never a clock. The result names all that had a part, and the vector
+//! that bounds the errors is computed and checked here, too (see
+//! [`super::transient`]).
 
 use super::transient::Transient;
 use crate::error::{try_filled, Result};
 use crate::exec::Exec;
 use crate::linalg::bicgstab::bicgstab;
-use crate::linalg::block::{self, Operator};
+use crate::linalg::block::{self, Identity, Operator};
 use crate::linalg::coarse::Coarse;
 use crate::linalg::dense_lu::DenseLu;
 use crate::linalg::gmres::{gmres, Limits, Outcome};
-use crate::linalg::precond::{Ilu0, TwoLevel};
+use crate::linalg::precond::{Ilu0, Jacobi, TwoLevel};
+use crate::linalg::sweep::Sweep;
+use std::sync::OnceLock;
 
 /// How the system is solved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Solver {
-    /// Direct for small chains, GMRES with its fallbacks for larger ones, BiCGSTAB
-    /// with its own for those whose Krylov space would cost more than the matrix.
+    /// Direct for small chains, sweeps for larger ones, then as [`Solver::Gmres`].
     Auto,
     /// GMRES; columns it cannot solve go to BiCGSTAB, then, if the chain is small
     /// enough, to the direct solver.
     Gmres,
     /// BiCGSTAB; columns it cannot solve go to GMRES, then as above.
     Bicgstab,
-    /// Dense elimination: n^2 numbers, O(n^3).
+    /// Elimination.
     Direct,
+}
+
+/// What makes the iterations of GMRES and BiCGSTAB fast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preconditioner {
+    /// [`Preconditioner::Ilu0`] after a correction on a coarse chain.
+    Auto,
+    /// None.
+    Identity,
+    /// Division by the rates of leaving the cells.
+    Jacobi,
+    /// The incomplete factorisation on the pattern of the chain.
+    Ilu0,
 }
 
 /// Cells up to which [`Solver::Auto`] is the direct solver.
 const SMALL: usize = 800;
-/// Cells up to which it is GMRES.
+/// Cells up to which the fallback begins with GMRES; above, its space would cost more
+/// than the matrix, and it begins with BiCGSTAB.
 const MEDIUM: usize = 20_000;
 /// Cells up to which the direct solver may help out.
 const RESCUE: usize = 5000;
 /// Steps per column before an iteration is given up.
 const STEPS: usize = 2000;
+/// Sweeps that end further than this from their goal have stalled.
+const SHORT: f64 = 10.0;
 /// Bytes that the spaces of GMRES may take, and the steps that they are for.
 const SPACE: usize = 1 << 30;
 const RESTART: (usize, usize) = (20, 100);
+
 /// A chain made ready to be solved for any number of right-hand sides.
 pub struct Prepared<'a> {
     chain: &'a Transient,
-    solver: Solver,
-    direct: Option<DenseLu>,
-    iterative: Option<TwoLevel<'a>>,
+    stages: Vec<Stage>,
+    preconditioner: Preconditioner,
+    sweep: Option<Sweep<'a>>,
+    direct: OnceLock<DenseLu>,
+    inverse: OnceLock<Box<dyn Operator + Send + 'a>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Sweep,
+    Gmres,
+    Bicgstab,
+    Direct,
 }
 
 /// A block of solutions and how they came about.
@@ -63,42 +94,70 @@ pub struct Solved {
 }
 
 impl<'a> Prepared<'a> {
-    /// Factors what the solver needs: O(n^3) for the direct one, about
-    /// O(entries * entries per row) for the others.
+    /// As [`Prepared::with_preconditioner`], with [`Preconditioner::Auto`].
     ///
     /// # Errors
     /// `singular` when some cells never leave, `memory`, `interrupted`.
     pub fn new(exec: &Exec, chain: &'a Transient, solver: Solver) -> Result<Prepared<'a>> {
+        Prepared::with_preconditioner(exec, chain, solver, Preconditioner::Auto)
+    }
+
+    /// Makes ready what the first solver needs; the others follow when their turn
+    /// comes. A preconditioner of one's own choice rules the sweeps out, which have
+    /// theirs. O(entries), for the direct solver O(n^3).
+    ///
+    /// # Errors
+    /// `singular` when some cells never leave, `memory`, `interrupted`.
+    pub fn with_preconditioner(
+        exec: &Exec,
+        chain: &'a Transient,
+        solver: Solver,
+        preconditioner: Preconditioner,
+    ) -> Result<Prepared<'a>> {
+        let n = chain.size();
+        let mut prepared = Prepared {
+            chain,
+            stages: Vec::new(),
+            preconditioner,
+            sweep: None,
+            direct: OnceLock::new(),
+            inverse: OnceLock::new(),
+        };
+        let own_choice = preconditioner != Preconditioner::Auto;
         let solver = match solver {
-            Solver::Auto if chain.size() <= SMALL => Solver::Direct,
-            Solver::Auto if chain.size() <= MEDIUM => Solver::Gmres,
-            Solver::Auto => Solver::Bicgstab,
+            Solver::Auto if n <= SMALL && !own_choice => Solver::Direct,
             other => other,
         };
-        let (mut direct, mut iterative) = (None, None);
         if solver == Solver::Direct {
-            direct = Some(DenseLu::new(exec, &chain.rates, &chain.leak)?);
-        } else {
-            iterative = Some(TwoLevel {
-                matrix: chain,
-                fine: Ilu0::new(exec, &chain.rates, &chain.leak)?,
-                coarse: Coarse::new(exec, &chain.rates, &chain.leak)?,
-            });
+            prepared.stages.push(Stage::Direct);
+            prepared.direct(exec)?;
+            return Ok(prepared);
         }
-        Ok(Prepared {
-            chain,
-            solver,
-            direct,
-            iterative,
-        })
+        if solver == Solver::Auto && !own_choice {
+            prepared.sweep = Sweep::new(&chain.rates, &chain.leak)?;
+            prepared
+                .stages
+                .extend(prepared.sweep.as_ref().map(|_| Stage::Sweep));
+        }
+        let gmres = solver == Solver::Gmres || (solver == Solver::Auto && n <= MEDIUM);
+        prepared.stages.extend(if gmres {
+            [Stage::Gmres, Stage::Bicgstab]
+        } else {
+            [Stage::Bicgstab, Stage::Gmres]
+        });
+        if n <= RESCUE {
+            prepared.stages.push(Stage::Direct);
+        }
+        Ok(prepared)
     }
 
     /// Solves for the columns of `b` (n x k) from `x`. Column c is aimed at a
     /// residual of `goal[c]` (2-norm) and is good enough at `accept[c]`: only above
-    /// that another solver takes over. The caller judges `residuals`.
+    /// that another solver takes over, from sweeps already when they stall. The
+    /// caller judges `residuals`.
     ///
     /// # Errors
-    /// `interrupted`, `memory`.
+    /// `singular`, `interrupted`, `memory`.
     pub fn solve(
         &self,
         exec: &Exec,
@@ -112,35 +171,55 @@ impl<'a> Prepared<'a> {
             x,
             iterations: vec![0; k],
             residuals: vec![f64::INFINITY; k],
-            solver: "direct",
+            solver: "",
         };
-        let failed =
-            |s: &Solved| (0..k).any(|c| s.residuals[c].is_nan() || s.residuals[c] > accept[c]);
-        if let Some(lu) = &self.direct {
-            self.refine(exec, lu, b, goal, &mut s)?;
-            return Ok(s);
-        }
-        let first = self.solver == Solver::Gmres;
-        self.iterate(exec, first, b, goal, &mut s)?;
-        s.solver = if first { "gmres" } else { "bicgstab" };
-        if failed(&s) {
-            self.iterate(exec, !first, b, goal, &mut s)?;
-            s.solver = if first {
-                "gmres+bicgstab"
-            } else {
-                "bicgstab+gmres"
+        let mut used = Vec::new();
+        for &stage in &self.stages {
+            used.push(stage);
+            let enough = |c: usize| match stage {
+                Stage::Sweep => accept[c].min(SHORT * goal[c]),
+                _ => accept[c],
             };
+            match (stage, &self.sweep) {
+                (Stage::Direct, _) => self.refine(exec, self.direct(exec)?, b, goal, &mut s)?,
+                (Stage::Sweep, Some(sweep)) => {
+                    let found = sweep.solve(exec, self.chain, b, &mut s.x, goal)?;
+                    s.add(found);
+                }
+                _ => self.iterate(exec, stage == Stage::Gmres, b, goal, &mut s)?,
+            }
+            if (0..k).all(|c| s.residuals[c] <= enough(c)) {
+                break;
+            }
         }
-        if failed(&s) && self.chain.size() <= RESCUE {
-            let lu = DenseLu::new(exec, &self.chain.rates, &self.chain.leak)?;
-            self.refine(exec, &lu, b, goal, &mut s)?;
-            s.solver = if first {
-                "gmres+bicgstab+direct"
-            } else {
-                "bicgstab+gmres+direct"
-            };
-        }
+        s.solver = path(&used);
         Ok(s)
+    }
+
+    fn direct(&self, exec: &Exec) -> Result<&DenseLu> {
+        if let Some(lu) = self.direct.get() {
+            return Ok(lu);
+        }
+        let lu = DenseLu::new(exec, &self.chain.rates, &self.chain.leak)?;
+        Ok(self.direct.get_or_init(|| lu))
+    }
+
+    fn inverse(&self, exec: &Exec) -> Result<&dyn Operator> {
+        if let Some(m) = self.inverse.get() {
+            return Ok(m.as_ref());
+        }
+        let (q, leak) = (&self.chain.rates, &self.chain.leak);
+        let m: Box<dyn Operator + Send + 'a> = match self.preconditioner {
+            Preconditioner::Identity => Box::new(Identity(leak.len())),
+            Preconditioner::Jacobi => Box::new(Jacobi::of_rates(q, leak)?),
+            Preconditioner::Ilu0 => Box::new(Ilu0::new(exec, q, leak)?),
+            Preconditioner::Auto => Box::new(TwoLevel {
+                matrix: self.chain,
+                fine: Ilu0::new(exec, q, leak)?,
+                coarse: Coarse::new(exec, q, leak)?,
+            }),
+        };
+        Ok(self.inverse.get_or_init(|| m).as_ref())
     }
 
     fn iterate(
@@ -151,28 +230,18 @@ impl<'a> Prepared<'a> {
         goal: &[f64],
         s: &mut Solved,
     ) -> Result<()> {
-        let Some(m) = &self.iterative else {
-            return Ok(());
-        };
         let bytes = 8 * self.chain.size().max(1) * goal.len().max(1);
         let limits = Limits {
             iterations: STEPS,
             restart: (SPACE / bytes).clamp(RESTART.0, RESTART.1),
         };
-        let pair: (&dyn Operator, &dyn Operator) = (self.chain, m);
-        let Outcome {
-            iterations,
-            residuals,
-        } = if with_gmres {
+        let pair: (&dyn Operator, &dyn Operator) = (self.chain, self.inverse(exec)?);
+        let found = if with_gmres {
             gmres(exec, pair, b, &mut s.x, goal, limits)?
         } else {
             bicgstab(exec, pair, b, &mut s.x, goal, limits)?
         };
-        s.iterations
-            .iter_mut()
-            .zip(iterations)
-            .for_each(|(a, b)| *a += b);
-        s.residuals = residuals;
+        s.add(found);
         Ok(())
     }
 
@@ -215,35 +284,72 @@ impl<'a> Prepared<'a> {
     }
 }
 
+impl Solved {
+    fn add(&mut self, found: Outcome) {
+        for (all, more) in self.iterations.iter_mut().zip(found.iterations) {
+            *all += more;
+        }
+        self.residuals = found.residuals;
+    }
+}
+
+/// The names of the solvers that had a part in it.
+fn path(used: &[Stage]) -> &'static str {
+    use Stage::{Bicgstab, Direct, Gmres, Sweep};
+    match used {
+        [Direct] => "direct",
+        [Sweep] => "sweep",
+        [Sweep, Gmres] => "sweep+gmres",
+        [Sweep, Gmres, Bicgstab] => "sweep+gmres+bicgstab",
+        [Sweep, Gmres, Bicgstab, Direct] => "sweep+gmres+bicgstab+direct",
+        [Sweep, Bicgstab] => "sweep+bicgstab",
+        [Sweep, Bicgstab, Gmres] => "sweep+bicgstab+gmres",
+        [Sweep, Bicgstab, Gmres, Direct] => "sweep+bicgstab+gmres+direct",
+        [Gmres] => "gmres",
+        [Gmres, Bicgstab] => "gmres+bicgstab",
+        [Gmres, Bicgstab, Direct] => "gmres+bicgstab+direct",
+        [Bicgstab] => "bicgstab",
+        [Bicgstab, Gmres] => "bicgstab+gmres",
+        [Bicgstab, Gmres, Direct] => "bicgstab+gmres+direct",
+        _ => "none",
+    }
+}
+
 /// A vector v with `v >= 0` and `(I - Q) v >= 1`, checked entry by entry against
 /// rounding. `None` when the solution was not good enough for that.
 ///
 /// # Errors
 /// `interrupted`, `memory`.
 pub fn certificate(exec: &Exec, prepared: &Prepared<'_>) -> Result<Option<Solved>> {
-    let chain = prepared.chain;
-    let n = chain.size();
+    let n = prepared.chain.size();
     let ones = try_filled(n, 1.0, "absorption times")?;
-    // A residual of at most 0.3 in every entry costs the bound a factor below 1.5.
-    let goal = [1e-6 * (n as f64).sqrt().min(1e5)];
-    let mut s = prepared.solve(
-        exec,
-        &ones,
-        try_filled(n, 0.0, "absorption times")?,
-        &goal,
-        &[0.3],
-    )?;
-    let range = chain.residual_range(exec, &ones, &s.x, 1)?;
+    let start = try_filled(n, 0.0, "absorption times")?;
+    let mut s = prepared.solve(exec, &ones, start, &[CERTIFICATE.0], &[CERTIFICATE.1])?;
+    let sound = certify(exec, prepared.chain, &mut s.x)?;
+    Ok(sound.then_some(s))
+}
+
+/// Residual that the bounding vector is aimed at, and the most that is accepted: a
+/// residual of r in every entry costs the bound a factor 1 / (1 - r).
+pub(super) const CERTIFICATE: (f64, f64) = (0.05, 0.3);
+
+/// Scales `v` such that `(I - Q) v >= 1` holds in spite of rounding; false when it is
+/// too far from that, or not positive.
+///
+/// # Errors
+/// `interrupted`, `memory`.
+pub(super) fn certify(exec: &Exec, chain: &Transient, v: &mut [f64]) -> Result<bool> {
+    let ones = try_filled(v.len(), 1.0, "absorption times")?;
+    let range = chain.residual_range(exec, &ones, v, 1)?;
     let least = range
         .iter()
         .map(|r| 1.0 - r.1)
         .fold(f64::INFINITY, f64::min);
-    let sound = least > 0.0 && s.x.iter().all(|v| v.is_finite() && *v >= 0.0);
-    if !sound {
-        return Ok(None);
+    if !(least > 0.0 && v.iter().all(|v| v.is_finite() && *v >= 0.0)) {
+        return Ok(false);
     }
-    // One ulp up, so that the division cannot round below what was checked.
+    // A few ulps up, so that the division cannot round below what was checked.
     let factor = (1.0 + 4.0 * f64::EPSILON) / least;
-    s.x.iter_mut().for_each(|v| *v *= factor);
-    Ok(Some(s))
+    v.iter_mut().for_each(|v| *v *= factor);
+    Ok(true)
 }

@@ -10,6 +10,7 @@
 //! positive vector v with `(I - Q) v >= 1` bounds every error: `(I - Q)^-1 >= 0`, so
 //! `|x - x*| <= v max|b - (I - Q) x|` cell by cell.
 
+use super::classes::{downstream_first, Backward};
 use crate::error::{try_filled, try_with_capacity, Result};
 use crate::exec::Exec;
 use crate::linalg::block::Operator;
@@ -20,11 +21,16 @@ pub use super::solve::{certificate, Prepared, Solved, Solver};
 
 /// Rows per task of a product; each row is independent of the others.
 const ROWS: usize = 512;
+/// What memory is reserved for.
+const CHAIN: &str = "the chain among the transient cells";
 
 /// The chain among the cells on their way, by its rates.
 #[derive(Debug, Clone)]
 pub struct Transient {
-    /// The cells, in the order of the unknowns.
+    /// The cells, in the order of the unknowns: no step leads to a class of a higher
+    /// place, and within a class the cells nearest to an exit come first. Solvers
+    /// that sweep over the cells carry values far in this order, and memory is read
+    /// more or less in line.
     pub cells: Vec<usize>,
     /// Rates among them, diagonal left out.
     pub rates: Csr,
@@ -33,37 +39,81 @@ pub struct Transient {
 }
 
 impl Transient {
-    /// The part of `t` on `cells`, which ascend. O(n + entries).
+    /// The part of `t` on `cells`, in the order in which it is best solved:
+    /// downstream first (see [`Transient::cells`]). O(n + entries log(row)).
     ///
     /// # Errors
     /// `memory`.
     pub fn new(t: &Csr, cells: Vec<usize>) -> Result<Transient> {
-        let what = "the chain among the transient cells";
-        let mut place = try_filled(t.rows(), u32::MAX, what)?;
+        let exec = Exec::serial();
+        let given = Transient::in_order(&exec, t, cells)?;
+        let leaking: Vec<usize> = (0..given.size()).filter(|&i| given.leak[i] > 0.0).collect();
+        let mut order = Backward::new(&given.rates)?.order(&leaking)?;
+        // What never leaks comes last; whoever solves for it is told.
+        let mut seen = try_filled(given.size(), false, CHAIN)?;
+        order.iter().for_each(|&i| seen[i] = true);
+        order.extend((0..given.size()).filter(|&i| !seen[i]));
+        let cells = order.into_iter().map(|i| given.cells[i]).collect();
+        Ok(Transient::by_class(&exec, t, cells)?.0)
+    }
+
+    /// The part of `t` on `cells`, by class: first the classes of which no step leads
+    /// to another, then those that lead to these, and so on; in a class the order is
+    /// that of `cells`. Also the class of every unknown, ascending. So the system is
+    /// block triangular, and chains of many classes are solved class by class.
+    ///
+    /// # Errors
+    /// `memory`, `interrupted`.
+    pub fn by_class(exec: &Exec, t: &Csr, cells: Vec<usize>) -> Result<(Transient, Vec<u32>)> {
+        let chain = Transient::in_order(exec, t, cells)?;
+        let (mut class, n_classes) = downstream_first(&chain.rates)?;
+        if n_classes <= 1 {
+            return Ok((chain, class));
+        }
+        let mut order: Vec<usize> = (0..chain.size()).collect();
+        order.sort_by_key(|&i| class[i]);
+        class.sort_unstable();
+        let cells = order.into_iter().map(|i| chain.cells[i]).collect();
+        Ok((Transient::in_order(exec, t, cells)?, class))
+    }
+
+    /// The part of `t` on `cells`, in this order.
+    fn in_order(exec: &Exec, t: &Csr, cells: Vec<usize>) -> Result<Transient> {
+        let n = cells.len();
+        let mut place = try_filled(t.rows(), u32::MAX, CHAIN)?;
         for (at, &c) in cells.iter().enumerate() {
             place[c] = at as u32;
         }
-        let most = cells.iter().map(|&c| row(t, c).0.len()).sum();
-        let mut start = try_with_capacity(cells.len() + 1, what)?;
-        let mut cols = try_with_capacity(most, what)?;
-        let mut values = try_with_capacity(most, what)?;
-        let mut leak = try_filled(cells.len(), 0.0, what)?;
-        start.push(0);
-        for (at, &cell) in cells.iter().enumerate() {
-            let (to, p) = row(t, cell);
-            for (&c, &v) in to.iter().zip(p) {
-                match place[c as usize] {
-                    u32::MAX => leak[at] += v,
-                    j if j as usize == at || v == 0.0 => {}
-                    j => {
-                        cols.push(j);
-                        values.push(v);
-                    }
-                }
+        let parts = exec.try_map_chunks(n, 8 * ROWS, |range| {
+            let most = cells[range.clone()]
+                .iter()
+                .map(|&c| row(t, c).0.len())
+                .sum();
+            let mut part = Rows {
+                ends: try_with_capacity(range.len(), CHAIN)?,
+                cols: try_with_capacity(most, CHAIN)?,
+                values: try_with_capacity(most, CHAIN)?,
+                leak: try_with_capacity(range.len(), CHAIN)?,
+            };
+            for at in range {
+                part.push(row(t, cells[at]), &place, at);
             }
-            start.push(cols.len());
+            Ok(part)
+        })?;
+        let entries = parts.iter().map(|p| p.cols.len()).sum();
+        let mut start = try_with_capacity(n + 1, CHAIN)?;
+        let mut cols = try_with_capacity(entries, CHAIN)?;
+        let mut values = try_with_capacity(entries, CHAIN)?;
+        let mut leak = try_with_capacity(n, CHAIN)?;
+        start.push(0);
+        for part in parts {
+            let from = cols.len();
+            start.extend(part.ends.iter().map(|e| from + e));
+            cols.extend(part.cols);
+            values.extend(part.values);
+            leak.extend(part.leak);
         }
-        let rates = from_parts((cells.len(), cells.len()), start, cols, values)?;
+        let rates = from_parts((n, n), start, cols, values)?;
         Ok(Transient { cells, rates, leak })
     }
 
@@ -102,6 +152,35 @@ impl Transient {
             }
         })?;
         Ok(out)
+    }
+}
+
+/// Some rows of a chain in the making.
+struct Rows {
+    ends: Vec<usize>,
+    cols: Vec<u32>,
+    values: Vec<f64>,
+    leak: Vec<f64>,
+}
+
+impl Rows {
+    /// The row of unknown `own`, columns renamed by `place` and sorted.
+    fn push(&mut self, (to, p): (&[u32], &[f64]), place: &[u32], own: usize) {
+        let (mut lost, mut kept) = (0.0, Vec::with_capacity(to.len()));
+        for (&c, &v) in to.iter().zip(p) {
+            match place[c as usize] {
+                u32::MAX => lost += v,
+                at if at as usize == own || v == 0.0 => {}
+                at => kept.push((at, v)),
+            }
+        }
+        kept.sort_unstable_by_key(|e| e.0);
+        for (c, v) in kept {
+            self.cols.push(c);
+            self.values.push(v);
+        }
+        self.ends.push(self.cols.len());
+        self.leak.push(lost);
     }
 }
 

@@ -100,28 +100,30 @@ pub fn gmres(
 }
 
 /// The least-squares problem of one column, kept triangular by rotations.
-struct Column {
+pub(crate) struct Column {
     /// Column j of R, length j + 1.
     upper: Vec<Vec<f64>>,
     rotations: Vec<(f64, f64)>,
     rhs: Vec<f64>,
     goal: f64,
-    open: bool,
+    /// Whether more steps are wanted.
+    pub(crate) open: bool,
 }
 
 impl Column {
-    fn new(norm: f64, goal: f64) -> Column {
+    /// For a residual of this norm; closed without a goal.
+    pub(crate) fn new(norm: f64, goal: Option<f64>) -> Column {
         Column {
             upper: Vec::new(),
             rotations: Vec::new(),
             rhs: vec![norm],
-            goal,
-            open: true,
+            goal: goal.unwrap_or(f64::INFINITY),
+            open: goal.is_some(),
         }
     }
 
     /// Takes the next column of the Hessenberg matrix, `below` its last entry.
-    fn push(&mut self, mut h: Vec<f64>, mut below: f64) {
+    pub(crate) fn push(&mut self, mut h: Vec<f64>, mut below: f64) {
         let scale: f64 = h.iter().fold(below, |s, v| s.max(v.abs()));
         if below <= f64::EPSILON * scale {
             // The space is complete: the solution lies in it.
@@ -149,7 +151,8 @@ impl Column {
         self.open = below > 0.0 && (s * top).abs() > self.goal;
     }
 
-    fn weights(&self) -> Vec<f64> {
+    /// What the steps so far contribute.
+    pub(crate) fn weights(&self) -> Vec<f64> {
         let n = self.upper.len();
         let mut y = self.rhs[..n].to_vec();
         for j in (0..n).rev() {
@@ -172,7 +175,7 @@ fn cycle(
     steps: usize,
 ) -> Result<(Vec<f64>, Vec<usize>)> {
     let k = start.len();
-    let mut columns: Vec<Column> = start.iter().map(|s| Column::new(s.0, s.1)).collect();
+    let mut columns: Vec<Column> = start.iter().map(|s| Column::new(s.0, Some(s.1))).collect();
     let inverse: Vec<f64> = start.iter().map(|s| 1.0 / s.0).collect();
     block::scale(&mut r, &inverse);
     let len = r.len();

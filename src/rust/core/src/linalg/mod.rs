@@ -21,3 +21,4 @@ pub mod reorder;
 pub mod schur;
 #[cfg(test)]
 mod solver_tests;
+pub mod sweep;

@@ -25,6 +25,22 @@ impl Jacobi {
     pub fn new(diagonal: Vec<f64>) -> Jacobi {
         Jacobi { diagonal }
     }
+
+    /// Of `D - Q` given by its off-diagonal rates and leaks. O(entries).
+    ///
+    /// # Errors
+    /// `singular` when a cell is never left.
+    pub fn of_rates(q: &Csr, leak: &[f64]) -> Result<Jacobi> {
+        let leaving = |(i, leak): (usize, &f64)| leak + row(q, i).1.iter().sum::<f64>();
+        let diagonal: Vec<f64> = leak.iter().enumerate().map(leaving).collect();
+        if diagonal.iter().any(|&d| d <= 0.0 || !d.is_finite()) {
+            return Err(CoreError::Singular {
+                what: "the chain among the transient cells".into(),
+                condition: f64::INFINITY,
+            });
+        }
+        Ok(Jacobi { diagonal })
+    }
 }
 
 impl Operator for Jacobi {
