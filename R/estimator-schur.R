@@ -109,8 +109,10 @@ setMethod("computeSchur", "GPCCA", function(
 }
 
 .readSchur <- function(object, record, key) {
+    vectors <- .readEmbedding(object, key)
+    colnames(vectors) <- NULL
     list(
-        vectors = .readEmbedding(object, key), matrix = record$matrix,
+        vectors = vectors, matrix = record$matrix,
         eigenvalues = record$eigenvalues, eigengap = record$eigengap,
         invalid_n_states = record$invalid_n_states
     )

@@ -43,7 +43,8 @@ NULL
     }
     list(
         assignment = assignment,
-        colors = .defaultColors(nlevels(assignment), call)
+        colors = .defaultColors(nlevels(assignment), call), probs = NULL,
+        memberships = NULL
     )
 }
 

@@ -72,34 +72,6 @@ setMethod("isBackward", "Estimator", function(x, ...) {
     isBackward(x@kernel)
 })
 
-#' The object of a kernel or estimator, with the results
-#'
-#' @param x A kernel or an estimator.
-#' @param ... Not used; an unknown argument is an error.
-#' @return The `SingleCellExperiment` or `Seurat` object with every result
-#'   written to its place: the transition matrix as a cell-cell graph `T_fwd`;
-#'   macrostates, terminal states and their scores as columns of the cells;
-#'   Schur vectors, memberships and fate probabilities as embeddings; drivers as
-#'   columns of the features; records, coarse matrix and colours with the
-#'   metadata. Backward chains use `bwd` names.
-#' @section Errors:
-#' `not_computed` for an estimator of a bare matrix.
-#' @examples
-#' sce <- simulateDifferentiation(n_cells = 300, n_genes = 100)
-#' fit <- castFates(sce, cluster_key = "cell_type")
-#' container(fit)
-#' @rdname container
-#' @export
-setMethod("container", "Estimator", function(x, ...) {
-    .checkDots(...)
-    object <- .estimatorContainer(x)
-    object <- .writeTransition(object, x@kernel)
-    for (step in .stepsOf(x)) {
-        object <- .steps()[[step]]$write(object, x, .stepKey(x, step))
-    }
-    object
-})
-
 # The record of a step, with further entries beside parameters and run.
 .stepRecord <- function(x, key, verb, ...) {
     record <- .record(
@@ -165,10 +137,22 @@ setMethod("certificates", "ANY", function(x, ...) {
 #' @export
 setMethod("updateObject", "Estimator", function(object, ..., verbose = FALSE) {
     object@kernel <- BiocGenerics::updateObject(object@kernel)
+    object@results <- lapply(object@results, .updateResult)
     object@version <- .packageVersion()
     methods::validObject(object)
     object
 })
+
+# Results of a step hold plain values, tables and lineages.
+.updateResult <- function(result) {
+    if (methods::is(result, "Lineage")) {
+        return(BiocGenerics::updateObject(result))
+    }
+    if (is.list(result) && !is.data.frame(result)) {
+        result[] <- lapply(result, .updateResult)
+    }
+    result
+}
 
 # A Lineage as an embedding; names and colours travel in its record.
 .writeLineage <- function(object, x, key, lineage, step_key, verb) {
@@ -202,8 +186,21 @@ setMethod("show", "Estimator", function(object) {
         text <- .describeStep(object, step)
         if (length(text)) cat("  ", text, "\n", sep = "")
     }
+    worst <- .worstResidual(object)
+    if (length(worst)) cat("  ", worst, "\n", sep = "")
     missing <- setdiff(.usualSteps(object), names(object@results))
     if (length(missing)) {
         cat("  next: ", .steps()[[missing[1L]]]$call, "\n", sep = "")
     }
 })
+
+.worstResidual <- function(x) {
+    table <- certificates(x)
+    table <- table[is.finite(table$residual), ]
+    if (!nrow(table)) return(NULL)
+    at <- which.max(table$residual)
+    paste0(
+        "worst relative residual: ", .brief(table$residual[at]), " (",
+        table$key[at], ")"
+    )
+}

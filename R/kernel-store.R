@@ -1,30 +1,37 @@
 # Kernels in their object and in files.
 
-#' @include kernel.R kernel-algebra.R
+#' @include kernel.R kernel-algebra.R store.R
 NULL
 
 #' Write a transition matrix into its object, and read it back
 #'
 #' `writeToObject()` stores the matrix of a kernel as a cell-cell graph with a
-#' record of how it was made; `fromObject()` makes the kernel from both again.
+#' record of how it was made; `fromObject()` makes the kernel from both again,
+#' or an estimator with all results that [container()] wrote.
 #'
 #' @details
 #' A leaf kernel comes back as what it was: class, direction, arguments of the
 #' constructor, parameters and matrix. Functions among the arguments are kept as
 #' text, and matrices (couplings, say) as dimension and digest, so such a kernel
 #' has its matrix but cannot be computed anew. An expression comes back as a
-#' [PrecomputedKernel()]. Cost: O(transitions).
+#' [PrecomputedKernel()]. An estimator also takes a matrix without a record. Its
+#' results are read in the order in which they are computed, each whole or not
+#' at all: where a part is missing or was made on other cells, neither that
+#' result nor what rests on it is read, with a warning; decompositions and
+#' initial states may be missing. Results of another transition matrix are not
+#' read, with a warning. Cost: O(transitions), plus the results.
 #'
 #' @param x A kernel.
 #' @param object A `SingleCellExperiment` or `Seurat` object.
 #' @param key Key of the matrix. For writing, NULL means `T_bwd` for backward
 #'   kernels and `T_fwd` for all others; for reading, the one of these that is
 #'   there.
+#' @param as What to make: the kernel, or an estimator of this class.
 #' @param ... Not used; an unknown argument is an error.
 #' @return `writeToObject()`: the object with the matrix under `key` and its
 #'   record. A kernel that was not computed yet is evaluated with its defaults
-#'   first. `fromObject()`: the kernel, computed, with `object` as its
-#'   container.
+#'   first. `fromObject()`: the kernel, computed, or the estimator, with
+#'   `object` as its container.
 #' @section Errors:
 #' `missing_key` when there is no matrix or no record of it, `container_stale`
 #' when cells changed since, `container_key_taken`, `not_stochastic`.
@@ -59,14 +66,24 @@ setMethod("writeToObject", "Kernel", function(x, key = NULL, ...) {
 
 #' @rdname writeToObject
 #' @export
-setMethod("fromObject", "ANY", function(object, key = NULL, ...) {
+setMethod("fromObject", "ANY", function(
+        object, key = NULL, ..., as = c("Kernel", "GPCCA", "CFLARE")) {
     .checkDots(...)
+    as <- .checkChoice(as, c("Kernel", "GPCCA", "CFLARE"))
     .checkContainer(object, "object")
     .checkString(key, null = TRUE)
     if (is.null(key)) key <- .storedTransition(object)
     matrix <- .readGraph(object, key)
     record <- .readRecord(object, key)
-    if (!.isRecord(record) || is.null(record$params$class)) {
+    known <- .isRecord(record) && !is.null(record$params$class)
+    if (as != "Kernel") {
+        return(.restoreEstimator(if (known) {
+            .restoreKernel(object, key, matrix, record)
+        } else {
+            PrecomputedKernel(object, obsp_key = key)
+        }, as))
+    }
+    if (!known) {
         .abort(
             "missing_key", paste0(
                 "There is a matrix ", .someNames(key), ", but no record of ",
@@ -149,74 +166,14 @@ setMethod("fromObject", "ANY", function(object, key = NULL, ...) {
 writeKernel <- function(kernel, file, container = TRUE, ...) {
     .checkDots(...)
     .checkKernel(kernel)
-    .checkString(file)
-    .checkFlag(container)
-    held <- !is.null(kernel@container)
-    if (!container) kernel@container <- NULL
-    saveRDS(structure(
-        list(
-            kernel = kernel, class = class(kernel)[1L],
-            version = .packageVersion(), needs_container = held && !container
-        ), class = .kernelFile
-    ), file)
-    invisible(file)
+    .writeFile(kernel, "kernel", file, container)
 }
-
-.kernelFile <- "fatecast_kernel_file"
 
 #' @rdname writeKernel
 #' @export
 readKernel <- function(file, container = NULL, ...) {
     .checkDots(...)
-    .checkString(file)
-    if (!file.exists(file)) {
-        .abort("missing_key", paste0("There is no file `", file, "`."),
-            file = file
-        )
-    }
-    content <- tryCatch(readRDS(file), error = function(e) e)
-    if (!inherits(content, .kernelFile)) {
-        .abort("type", paste0(
-            "`", file, "` holds no kernel",
-            if (inherits(content, "error")) {
-                paste0(" (", conditionMessage(content), ")")
-            }, "."
-        ), "Kernels are written by writeKernel().", file = file)
-    }
-    .joinContainer(updateObject(content$kernel), content, container)
-}
-
-.joinContainer <- function(kernel, content, container,
-                           call = rlang::caller_env()) {
-    if (!content$needs_container) {
-        if (!is.null(container)) {
-            .warn("dropped", paste(
-                "The file has the data of the kernel: `container` is ignored."
-            ))
-        }
-        return(kernel)
-    }
-    n <- length(kernel@cell_names)
-    if (is.null(container)) {
-        .abort(
-            "not_computed", paste0(
-                "The kernel was written without its object of ", n, " cells."
-            ), "Give the object as `container`.", n_cells = n, call = call
-        )
-    }
-    .checkContainer(container, "container", call)
-    cells <- .cellNames(container)
-    if (length(cells) != n) {
-        .abort(
-            "shape", paste0(
-                "The kernel has ", .count(n, "cell"), ", `container` has ",
-                length(cells), "."
-            ), n_cells = c(n, length(cells)), call = call
-        )
-    }
-    .checkNames(kernel@cell_names, cells, "The kernel and `container`", call)
-    kernel@container <- container
-    kernel
+    .readFile("kernel", file, container)
 }
 
 .checkKernel <- function(x, arg = rlang::caller_arg(x),

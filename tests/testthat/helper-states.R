@@ -17,7 +17,7 @@ seuratResults <- function(fit) {
 
 # Parameters and runs by key; results, which are kept by step.
 partsOf <- function(fit) {
-    byName <- function(v) v[order(names(v))]
+    byName <- function(v) if (length(v)) v[order(names(v))]
     list(
         results = byName(fit@results), params = byName(fit@params),
         run = byName(fit@run), class = class(fit),
