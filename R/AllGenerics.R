@@ -187,6 +187,20 @@ setGeneric("computeFateProbabilities", function(estimator, ...) {
     standardGeneric("computeFateProbabilities")
 }, signature = "estimator")
 
+#' @rdname computeAbsorptionTimes
+#' @export
+setGeneric("computeAbsorptionTimes", function(estimator, ...) {
+    force(estimator)
+    standardGeneric("computeAbsorptionTimes")
+}, signature = "estimator")
+
+#' @rdname primingDegree
+#' @export
+setGeneric("computeLineagePriming", function(estimator, ...) {
+    force(estimator)
+    standardGeneric("computeLineagePriming")
+}, signature = "estimator")
+
 #' @rdname computeLineageDrivers
 #' @export
 setGeneric("computeLineageDrivers", function(estimator, ...) {
@@ -259,6 +273,20 @@ setGeneric("fateProbabilities", function(x, ...) {
     force(x)
     standardGeneric("fateProbabilities")
 })
+
+#' @rdname accessors
+#' @export
+setGeneric("absorptionTimes", function(x, ...) {
+    force(x)
+    standardGeneric("absorptionTimes")
+})
+
+#' @rdname primingDegree
+#' @export
+setGeneric("primingDegree", function(x, ...) {
+    force(x)
+    standardGeneric("primingDegree")
+}, signature = "x")
 
 #' @rdname accessors
 #' @export

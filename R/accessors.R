@@ -21,6 +21,8 @@
 #'   chain has several closed classes.
 #' * `fateProbabilities()`: a [Lineage()], cells x terminal states; rows sum to
 #'   one, NA for cells that reach none.
+#' * `absorptionTimes()`: a data frame, cells x `<state>_mean` (and
+#'   `<state>_var`), in steps; see [computeAbsorptionTimes()] for 0, Inf and NA.
 #' * `drivers()`: with a lineage a data frame with columns `feature`, `corr`,
 #'   `pval`, `qval`, `ci_low`, `ci_high`, sorted by decreasing correlation;
 #'   without one the same columns for all lineages, prefixed, one row per
@@ -176,6 +178,20 @@ setMethod("fateProbabilities", "Estimator", function(x, ...) {
 setMethod("fateProbabilities", "ANY", function(x, ..., backward = FALSE) {
     .checkDots(...)
     .storedStep(x, "fates", backward)
+})
+
+#' @rdname accessors
+#' @export
+setMethod("absorptionTimes", "Estimator", function(x, ...) {
+    .checkDots(...)
+    .step(x, "times")$table
+})
+
+#' @rdname accessors
+#' @export
+setMethod("absorptionTimes", "ANY", function(x, ..., backward = FALSE) {
+    .checkDots(...)
+    .storedStep(x, "times", backward)$table
 })
 
 #' @rdname accessors

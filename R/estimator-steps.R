@@ -23,6 +23,8 @@
         initial = .stepInitial,
         terminal = .stepTerminal,
         fates = .stepFates,
+        times = .stepTimes,
+        priming = .stepPriming,
         drivers = .stepDrivers
     )
 }
