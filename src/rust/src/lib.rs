@@ -19,6 +19,7 @@ mod kernel_realtime;
 mod kernel_velocity;
 mod lineage;
 mod lineage_priming;
+mod lineage_permutation;
 mod options;
 mod selftest;
 mod simulate;
@@ -45,6 +46,7 @@ extendr_module! {
     use kernel_realtime;
     use lineage;
     use lineage_priming;
+    use lineage_permutation;
     use selftest;
     use simulate;
     use trajectory;

@@ -5,6 +5,8 @@ use crate::convert::{by_columns, dense, MatrixArg, MatrixView};
 use crate::job;
 use extendr_api::prelude::*;
 use fatecast_core::lineage::drivers::{fisher, DriverMoments};
+use fatecast_core::lineage::fisher::inflated;
+use fatecast_core::CoreError;
 
 /// Adds a block of cells (`matrix` features x cells, `p` cells x lineages by columns)
 /// to the moments in `state` (NULL for none yet); returns
@@ -39,7 +41,14 @@ fn rs_lineage_moments(
                 None => DriverMoments::new(genes, k)?,
             };
             match view {
-                MatrixView::Sparse(s) => moments.add_sparse(exec, &s.columns_as_rows()?, p)?,
+                MatrixView::Sparse(s) => match s.view(exec) {
+                    Ok(view) => moments.add_columns(exec, &view, p)?,
+                    // Slots out of order are put into order first.
+                    Err(CoreError::Shape { .. }) => {
+                        moments.add_sparse(exec, &s.columns_as_rows()?, p)?;
+                    }
+                    Err(other) => return Err(other),
+                },
                 MatrixView::Dense(x) => moments.add_dense(exec, x, p)?,
             }
             Ok(moments.into_state())
@@ -49,9 +58,15 @@ fn rs_lineage_moments(
 }
 
 /// Correlations and their tests from moments; every table is genes x lineages by
-/// columns.
+/// columns. `compat` reports the peer's correlations.
 #[extendr]
-fn rs_lineage_fisher(state: List, confidence_level: f64, n_threads: i32, progress: Robj) -> Robj {
+fn rs_lineage_fisher(
+    state: List,
+    confidence_level: f64,
+    compat: bool,
+    n_threads: i32,
+    progress: Robj,
+) -> Robj {
     guard(|| {
         let get = |k: usize| state.elt(k).map_err(|_| malformed("state"));
         let (values, genes, lineages) = (get(0)?, get(1)?, get(2)?);
@@ -61,7 +76,11 @@ fn rs_lineage_fisher(state: List, confidence_level: f64, n_threads: i32, progres
         let lineages = size(&lineages).ok_or_else(|| malformed("lineages"))?;
         let table = job::run(n_threads, &progress, move |_| {
             let moments = DriverMoments::from_state(genes, lineages, values)?;
-            fisher(moments.correlations(), moments.n_cells(), confidence_level)
+            let (mut r, n) = (moments.correlations(), moments.n_cells());
+            if compat {
+                r = inflated(r, n);
+            }
+            fisher(r, n, confidence_level)
         })?;
         Ok(list!(
             corr = by_columns(&table.correlation),

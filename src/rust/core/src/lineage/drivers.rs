@@ -10,10 +10,11 @@
 use super::gene_rows::{finite, not_finite};
 use crate::error::{try_filled, CoreError, Result};
 use crate::exec::Exec;
-use crate::simd;
 use crate::sparse::csr::{row, Csr};
+use crate::sparse::CscView;
 use ndarray::{Array2, ArrayView2, Axis};
 
+use super::driver_chunk::{dense_chunk, sparse_chunk, Gene};
 pub use super::fisher::{fisher, DriverTable};
 
 /// Cells per chunk; part of the meaning of the sums.
@@ -26,14 +27,14 @@ const AT_ONCE: usize = 64;
 /// Counts, means and centred moments of genes and lineages over cells.
 #[derive(Debug, Clone)]
 pub struct DriverMoments {
-    cells: f64,
-    gene_mean: Vec<f64>,
+    pub(super) cells: f64,
+    pub(super) gene_mean: Vec<f64>,
     /// Sums of squares around the mean.
-    gene_square: Vec<f64>,
-    lineage_mean: Vec<f64>,
-    lineage_square: Vec<f64>,
+    pub(super) gene_square: Vec<f64>,
+    pub(super) lineage_mean: Vec<f64>,
+    pub(super) lineage_square: Vec<f64>,
     /// Centred sums of products: gene g of lineage l at `l * genes + g`.
-    product: Vec<f64>,
+    pub(super) product: Vec<f64>,
 }
 
 impl DriverMoments {
@@ -118,12 +119,40 @@ impl DriverMoments {
     /// `shape`, `range` for values that are not finite (cells counted within the
     /// block), `memory`, `interrupted`.
     pub fn add_sparse(&mut self, exec: &Exec, block: &Csr, p: ArrayView2<'_, f64>) -> Result<()> {
-        self.check(block.rows(), block.cols(), p)?;
-        finite(block.rows(), "the expression", |i| {
-            not_finite(row(block, i).1.iter())
-        })?;
-        self.add(exec, block.rows(), p, |cells, means, out| {
-            sparse_chunk(block, cells.0, means, out);
+        let cell = |i: usize| row(block, i);
+        self.add_entries(exec, (block.rows(), block.cols()), cell, p)
+    }
+
+    /// As [`DriverMoments::add_sparse`] for a block of genes x cells by columns,
+    /// where it lies.
+    ///
+    /// # Errors
+    /// As [`DriverMoments::add_sparse`].
+    pub fn add_columns(
+        &mut self,
+        exec: &Exec,
+        block: &CscView<'_>,
+        p: ArrayView2<'_, f64>,
+    ) -> Result<()> {
+        let cell = |i: usize| block.column(i);
+        self.add_entries(exec, (block.cols(), block.rows()), cell, p)
+    }
+
+    fn add_entries<'a, I, F>(
+        &mut self,
+        exec: &Exec,
+        (cells, genes): (usize, usize),
+        cell: F,
+        p: ArrayView2<'_, f64>,
+    ) -> Result<()>
+    where
+        I: Gene + 'a,
+        F: Fn(usize) -> (&'a [I], &'a [f64]) + Sync,
+    {
+        self.check(cells, genes, p)?;
+        finite(cells, "the expression", |i| not_finite(cell(i).1.iter()))?;
+        self.add(exec, cells, p, |chunk, means, out| {
+            sparse_chunk(&cell, chunk.0, means, out);
         })
     }
 
@@ -246,123 +275,6 @@ impl DriverMoments {
             self.gene_square[g] += other.gene_square[g] + weight * d * d;
         }
         self.cells = total;
-    }
-}
-
-/// Moments of a chunk of sparse cells: two passes over the stored entries.
-fn sparse_chunk(block: &Csr, first: usize, centred: &Array2<f64>, out: &mut DriverMoments) {
-    let genes = out.gene_mean.len();
-    let mut stored = vec![0u32; genes];
-    let cells = first..first + centred.nrows();
-    for i in cells.clone() {
-        let (cols, values) = row(block, i);
-        for (&g, &v) in cols.iter().zip(values) {
-            out.gene_mean[g as usize] += v;
-            stored[g as usize] += 1;
-        }
-    }
-    let n = out.cells;
-    out.gene_mean.iter_mut().for_each(|m| *m /= n);
-    // Probabilities are centred, so any shift of a gene leaves its products alone;
-    // the mean keeps digits, but only a gene without gaps can be shifted for free.
-    let shift: Vec<f64> = out
-        .gene_mean
-        .iter()
-        .zip(&stored)
-        .map(|(&m, &s)| if f64::from(s) == n { m } else { 0.0 })
-        .collect();
-    let lineages = out.lineage_mean.len();
-    // Gene by gene here, so that one entry touches one line of memory.
-    let mut product = vec![0.0; genes * lineages];
-    for (i, centred) in cells.zip(centred.rows()) {
-        let (cols, values) = row(block, i);
-        // Rows of an owned array lie in one piece.
-        let centred = centred.to_slice().unwrap_or_default();
-        for (&g, &v) in cols.iter().zip(values) {
-            let g = g as usize;
-            let d = v - out.gene_mean[g];
-            out.gene_square[g] += d * d;
-            let at = g * lineages;
-            simd::axpy(v - shift[g], centred, &mut product[at..at + lineages]);
-        }
-    }
-    for (g, &s) in stored.iter().enumerate() {
-        let m = out.gene_mean[g];
-        out.gene_square[g] += (n - f64::from(s)) * m * m;
-        for l in 0..lineages {
-            out.product[l * genes + g] = product[g * lineages + l];
-        }
-        same_everywhere(g, f64::from(s), block, first, out);
-    }
-}
-
-/// A gene with one value in all cells has no spread, whatever rounding says.
-fn same_everywhere(g: usize, stored: f64, block: &Csr, first: usize, out: &mut DriverMoments) {
-    let tiny = 1e-24 * out.cells * out.gene_mean[g] * out.gene_mean[g];
-    if stored < out.cells || out.gene_square[g] > tiny {
-        return;
-    }
-    let value = |i: usize| {
-        let (cols, values) = row(block, i);
-        cols.binary_search(&(g as u32)).map_or(0.0, |at| values[at])
-    };
-    let one = value(first);
-    if (first..first + out.cells as usize).all(|i| value(i) == one) {
-        constant(g, one, out);
-    }
-}
-
-fn constant(g: usize, value: f64, out: &mut DriverMoments) {
-    let genes = out.gene_mean.len();
-    out.gene_mean[g] = value;
-    out.gene_square[g] = 0.0;
-    for l in 0..out.lineage_mean.len() {
-        out.product[l * genes + g] = 0.0;
-    }
-}
-
-/// Moments of a chunk of dense cells.
-fn dense_chunk(rows: &[f64], centred: &Array2<f64>, out: &mut DriverMoments) {
-    let genes = out.gene_mean.len();
-    if genes == 0 {
-        return;
-    }
-    let n = out.cells;
-    let DriverMoments {
-        gene_mean,
-        gene_square,
-        product,
-        ..
-    } = &mut *out;
-    let mut spread = vec![0.0; genes];
-    simd::wide(
-        #[inline(always)]
-        || {
-            for cell in rows.chunks_exact(genes) {
-                simd::axpy(1.0, cell, gene_mean);
-            }
-            gene_mean.iter_mut().for_each(|m| *m /= n);
-            for (cell, p) in rows.chunks_exact(genes).zip(centred.rows()) {
-                for (((s, d), x), m) in gene_square
-                    .iter_mut()
-                    .zip(spread.iter_mut())
-                    .zip(cell)
-                    .zip(gene_mean.iter())
-                {
-                    *d = x - m;
-                    *s += *d * *d;
-                }
-                for (&p, to) in p.iter().zip(product.chunks_exact_mut(genes)) {
-                    simd::axpy(p, &spread, to);
-                }
-            }
-        },
-    );
-    for g in 0..genes {
-        let one = rows[g];
-        if rows.iter().skip(g).step_by(genes).all(|&v| v == one) {
-            constant(g, one, out);
-        }
     }
 }
 

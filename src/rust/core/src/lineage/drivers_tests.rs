@@ -159,3 +159,19 @@ fn the_peers_correlation_is_larger_by_its_factor_and_never_beyond_one() {
     assert!((out[[0, 0]] - 10.0 / 19.0).abs() < 1e-15);
     assert!(out[[1, 0]].is_nan() && out[[2, 0]].is_nan());
 }
+
+#[test]
+fn columns_where_they_lie_give_the_bits_of_rows() {
+    let (x, p) = data(3000, 7, 2);
+    let m = sparse(&x);
+    let starts = m.indptr();
+    let offsets: Vec<i32> = starts.raw_storage().iter().map(|&v| v as i32).collect();
+    let genes: Vec<i32> = m.indices().iter().map(|&g| g as i32).collect();
+    let exec = Exec::with_threads(2).unwrap();
+    let view = CscView::new(&exec, (7, 3000), &offsets, &genes, m.data()).unwrap();
+    let mut rows = DriverMoments::new(7, 2).unwrap();
+    rows.add_sparse(&exec, &m, p.view()).unwrap();
+    let mut columns = DriverMoments::new(7, 2).unwrap();
+    columns.add_columns(&exec, &view, p.view()).unwrap();
+    assert_eq!(rows.into_state(), columns.into_state());
+}

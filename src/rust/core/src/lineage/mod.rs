@@ -2,6 +2,7 @@
 //! lineages.
 
 pub mod distance;
+mod driver_chunk;
 pub mod drivers;
 pub mod fisher;
 pub mod gene_rows;
