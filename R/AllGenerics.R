@@ -309,6 +309,20 @@ setGeneric("lineageColors", function(x, ...) {
     standardGeneric("lineageColors")
 })
 
+#' @rdname Lineage
+#' @export
+setGeneric("lineageNames<-", function(x, ..., value) {
+    force(x)
+    standardGeneric("lineageNames<-")
+}, signature = "x")
+
+#' @rdname Lineage
+#' @export
+setGeneric("lineageColors<-", function(x, ..., value) {
+    force(x)
+    standardGeneric("lineageColors<-")
+}, signature = "x")
+
 #' @rdname certificates
 #' @export
 setGeneric("certificates", function(x, ...) {

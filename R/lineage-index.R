@@ -7,6 +7,14 @@ NULL
 #' @export
 setMethod("[", "Lineage", function(x, i, j, ..., drop = FALSE) {
     given <- nargs() - !missing(drop)
+    if (given > 3L) {
+        .abort(
+            "shape", paste0(
+                "A Lineage has two dimensions; ", given - 1L,
+                " indices are too many."
+            ), n = given - 1L
+        )
+    }
     if (given == 2L && !missing(i)) {
         if (!is.character(i)) {
             return(.lineageMatrix(x)[i])

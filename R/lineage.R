@@ -15,6 +15,11 @@
 #'   select values, as for any matrix. `x[["A"]]` is one column as a plain
 #'   vector named by cell, `x[["cell", "A"]]` one value. Arithmetic, comparison,
 #'   mathematical functions, `t()` and `as.matrix()` give plain matrices.
+#'   Assigning values, names (`lineageNames(x) <-`, `colnames(x) <-`) or colours
+#'   (`lineageColors(x) <-`) keeps the class and checks what is assigned; the
+#'   matrix cannot grow that way. [pickLineages()] follows one lineage per cell,
+#'   [mixLineages()] adds lineages up, [summarizeLineages()] and
+#'   [reduceLineages()] make them fewer.
 #'
 #' Cost: linear in the size of the result. Randomness, threads: not applicable.
 #'
@@ -28,11 +33,13 @@
 #' @param i,j rows and columns: positions, logical, or names.
 #' @param drop whether a single row or column becomes a plain vector.
 #' @param object a `Lineage`.
-#' @param value a list of cell names (or NULL) and lineage names.
+#' @param value for `dimnames`: a list of cell names (or NULL) and lineage
+#'   names; for the others the new names, colours or numbers.
 #' @param ... for `Lineage()` and the accessors: not used, anything here is an
 #'   error.
 #' @return `Lineage()`: an object of class `Lineage`. `lineageNames()`: a
-#'   character vector. `lineageColors()`: hex codes named by lineage.
+#'   character vector. `lineageColors()`: hex codes named by lineage. The
+#'   replacement functions: the changed `Lineage`.
 #' @section Conditions: `fatecast_error_shape` (no cells, no lineages, wrong
 #'   number of names or colours), `fatecast_error_type` (values that are not
 #'   numeric, unknown colours), `fatecast_error_duplicate_names`,

@@ -20,6 +20,7 @@ mod kernel_velocity;
 mod lineage;
 mod lineage_priming;
 mod lineage_permutation;
+mod lineage_reduce;
 mod options;
 mod selftest;
 mod simulate;
@@ -47,6 +48,7 @@ extendr_module! {
     use lineage;
     use lineage_priming;
     use lineage_permutation;
+    use lineage_reduce;
     use selftest;
     use simulate;
     use trajectory;
