@@ -7,6 +7,7 @@ mod boundary;
 mod chain;
 mod chain_states;
 mod chain_times;
+mod chain_cflare;
 mod cluster;
 mod convert;
 mod embed;
@@ -37,6 +38,7 @@ extendr_module! {
     use chain;
     use chain_states;
     use chain_times;
+    use chain_cflare;
     use cluster;
     use embed;
     use graph;
