@@ -96,12 +96,7 @@ impl Basis {
         let dots = self.pass(exec, j, |p| {
             let (old, new) = p.data.split_at_mut(j * ROWS);
             for (k, out) in new[..p.rows].iter_mut().enumerate() {
-                let (cols, values) = row(t, p.start + k);
-                let mut sum = 0.0;
-                for (&c, &v) in cols.iter().zip(values) {
-                    sum += v * x[c as usize];
-                }
-                *out = sum;
+                *out = row_times(t, p.start + k, &x);
             }
             simd::wide(
                 #[inline(always)]
@@ -227,17 +222,70 @@ pub(crate) fn random_vector(n: usize, draw: u64) -> Result<Vec<f64>> {
     Ok(x)
 }
 
+/// Row `i` times `x`, in four chains of sums that hide the latency of additions.
+#[inline(always)]
+fn row_times(t: &Csr, i: usize, x: &[f64]) -> f64 {
+    let (cols, values) = row(t, i);
+    let mut lanes = [0.0; 4];
+    let (fc, fv) = (cols.chunks_exact(4), values.chunks_exact(4));
+    for (l, (&c, &v)) in lanes
+        .iter_mut()
+        .zip(fc.remainder().iter().zip(fv.remainder()))
+    {
+        *l = v * x[c as usize];
+    }
+    for (c, v) in fc.zip(fv) {
+        for l in 0..4 {
+            lanes[l] += v[l] * x[c[l] as usize];
+        }
+    }
+    (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+}
+
+/// Inner products of every vector of `old` with `new`, four at a time.
 #[inline(always)]
 fn dots(old: &[f64], new: &[f64], out: &mut [f64]) {
-    for (v, out) in old.chunks_exact(ROWS).zip(out) {
+    let (fours, rest) = old.split_at(old.len() / (4 * ROWS) * (4 * ROWS));
+    let (first, last) = out.split_at_mut(fours.len() / ROWS);
+    for (v, out) in fours.chunks_exact(4 * ROWS).zip(first.chunks_exact_mut(4)) {
+        let mut lanes = [[0.0; simd::LANES]; 4];
+        let columns = [0, 1, 2, 3].map(|c| &v[c * ROWS..(c + 1) * ROWS]);
+        for (at, x) in new.chunks_exact(simd::LANES).enumerate() {
+            for (lanes, column) in lanes.iter_mut().zip(columns) {
+                let w = &column[at * simd::LANES..(at + 1) * simd::LANES];
+                for l in 0..simd::LANES {
+                    lanes[l] += x[l] * w[l];
+                }
+            }
+        }
+        out.copy_from_slice(&lanes.map(simd::tree));
+    }
+    for (v, out) in rest.chunks_exact(ROWS).zip(last) {
         *out = simd::dot(v, new);
     }
 }
 
 #[inline(always)]
 fn subtract(h: &[f64], old: &[f64], new: &mut [f64]) {
-    for (v, &h) in old.chunks_exact(ROWS).zip(h) {
-        simd::axpy(-h, v, new);
+    add(old, new, h.len(), |i| -h[i]);
+}
+
+/// `new += sum_i weight(i) v_i` over the first `m` vectors of `old`, four at a time.
+#[inline(always)]
+fn add(old: &[f64], new: &mut [f64], m: usize, weight: impl Fn(usize) -> f64) {
+    let m = m.min(old.len() / ROWS);
+    let column = |i: usize| &old[i * ROWS..(i + 1) * ROWS];
+    let mut i = 0;
+    while i + 4 <= m {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|k| column(i + k));
+        let h = [0, 1, 2, 3].map(|k| weight(i + k));
+        for (r, out) in new[..ROWS].iter_mut().enumerate() {
+            *out += (h[0] * a[r] + h[1] * b[r]) + (h[2] * c[r] + h[3] * d[r]);
+        }
+        i += 4;
+    }
+    for i in i..m {
+        simd::axpy(weight(i), column(i), new);
     }
 }
 
@@ -245,8 +293,6 @@ fn subtract(h: &[f64], old: &[f64], new: &mut [f64]) {
 fn combine(q: &[f64], old: &[f64], new: &mut [f64]) {
     let from = old.len() / ROWS;
     for (out, q) in new.chunks_exact_mut(ROWS).zip(q.chunks_exact(from)) {
-        for (v, &c) in old.chunks_exact(ROWS).zip(q) {
-            simd::axpy(c, v, out);
-        }
+        add(old, out, from, |i| q[i]);
     }
 }

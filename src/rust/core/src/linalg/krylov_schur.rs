@@ -20,11 +20,15 @@ use nalgebra::DMatrix;
 /// rounding: the basis spans an invariant subspace.
 const BREAKDOWN: f64 = 1e-13;
 
+/// Columns of the subspace beyond twice the wanted ones. More cost memory and
+/// orthogonality, fewer cost products: a restart forgets what it cuts off.
+const ROOM: usize = 40;
+
 /// Restarts spent on looking for missed eigenvalues.
 const PROBES: usize = 8;
 
 /// The leading `m` Schur vectors of `t` (n x n; cells are rows), from `start`
-/// (length n). The subspace has max(2 m, m + 15) columns; memory O(n times that),
+/// (length n). The subspace has 2 m + 40 columns; memory O(n times that),
 /// time O(products (entries + n m)). `tolerance` bounds the residual of each column
 /// relative to the largest eigenvalue.
 ///
@@ -40,6 +44,37 @@ pub fn partial_schur(
     tolerance: f64,
     max_restarts: usize,
 ) -> Result<PartialSchur> {
+    let how = Iteration {
+        which,
+        tolerance,
+        max_restarts,
+        columns: None,
+    };
+    partial_schur_with(exec, t, start, m, &how)
+}
+
+/// How an iteration runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Iteration {
+    pub which: Which,
+    /// Bound of the residual of each column relative to the largest eigenvalue.
+    pub tolerance: f64,
+    pub max_restarts: usize,
+    /// Columns of the subspace; `None` for 2 m + 40.
+    pub columns: Option<usize>,
+}
+
+/// As [`partial_schur`], with a subspace of a given number of columns.
+///
+/// # Errors
+/// As there; `range` for a subspace of fewer than m + 3 columns.
+pub fn partial_schur_with(
+    exec: &Exec,
+    t: &Csr,
+    start: &[f64],
+    m: usize,
+    how: &Iteration,
+) -> Result<PartialSchur> {
     let n = t.rows();
     check_size(n, m)?;
     if start.len() != n || t.cols() != n {
@@ -49,7 +84,21 @@ pub fn partial_schur(
             found: start.len().min(t.cols()),
         });
     }
-    let size = (2 * m).max(m + 15);
+    let size = how.columns.unwrap_or(2 * m + ROOM);
+    // A pair more than asked for, and one vector to go on with.
+    if size < m + 3 {
+        return Err(CoreError::Range {
+            what: "the number of vectors of the Krylov subspace".into(),
+            value: size as f64,
+            allowed: format!("{} or more", m + 3),
+        });
+    }
+    let Iteration {
+        which,
+        tolerance,
+        max_restarts,
+        ..
+    } = *how;
     if size + 2 >= n {
         return dense_schur(exec, t, m, which);
     }
@@ -233,167 +282,5 @@ impl<'a> Krylov<'a> {
         self.projected = kept;
         self.filled = k;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::linalg::basis::random_vector;
-    use crate::linalg::schur::eigenvalues;
-    use crate::rng::Stream;
-    use crate::sparse::csr::from_rows;
-
-    /// A directed ring of `n` cells with a few random jumps inside `blocks` blocks.
-    fn chain(seed: u64, n: usize, blocks: usize) -> Csr {
-        let size = n / blocks;
-        let mut s = Stream::new(seed, 4, 0, 0);
-        let rows = (0..n)
-            .map(|i| {
-                let base = (i / size).min(blocks - 1) * size;
-                let end = if base / size == blocks - 1 {
-                    n
-                } else {
-                    base + size
-                };
-                let mut row = vec![(i as u32, 0.2)];
-                for step in 1..6 {
-                    let near = base + (i - base + step) % (end - base);
-                    let to = if step < 4 {
-                        near
-                    } else {
-                        base + s.below(end - base)
-                    };
-                    row.push((to as u32, 0.1 + s.uniform()));
-                }
-                row.sort_by_key(|e| e.0);
-                row.dedup_by_key(|e| e.0);
-                let sum: f64 = row.iter().map(|e| e.1).sum();
-                row.iter().map(|&(j, v)| (j, v / sum)).collect()
-            })
-            .collect();
-        from_rows(n, rows).unwrap()
-    }
-
-    fn run(exec: &Exec, t: &Csr, m: usize, which: Which) -> PartialSchur {
-        let start = random_vector(t.rows(), 0).unwrap();
-        partial_schur(exec, t, &start, m, which, 1e-12, 300).unwrap()
-    }
-
-    fn orthonormal(p: &PartialSchur) {
-        let gram = p.vectors.t().dot(&p.vectors);
-        for ((i, j), v) in gram.indexed_iter() {
-            assert!((v - f64::from(u8::from(i == j))).abs() < 1e-12);
-        }
-    }
-
-    #[test]
-    fn eigenvalues_agree_with_the_dense_decomposition() {
-        let exec = Exec::serial();
-        for (seed, which) in [(1, Which::LargestReal), (2, Which::LargestMagnitude)] {
-            let t = chain(seed, 220, 1);
-            let dense = dense_schur(&exec, &t, 12, which).unwrap();
-            let sparse = run(&exec, &t, 12, which);
-            assert!(sparse.restarts > 0 && dense.restarts == 0);
-            assert_eq!(sparse.eigenvalues.len(), dense.eigenvalues.len());
-            assert!(dense.eigenvalues.iter().any(|v| v.im != 0.0));
-            for (a, b) in sparse.eigenvalues.iter().zip(&dense.eigenvalues) {
-                assert!((a - b).norm_sqr().sqrt() < 1e-10, "{a} {b}");
-            }
-            orthonormal(&sparse);
-            orthonormal(&dense);
-            // Leading subspaces agree: the projection of one on the other is all of it.
-            let cross = dense.vectors.t().dot(&sparse.vectors);
-            let norm: f64 = cross.iter().map(|v| v * v).sum();
-            assert!((norm - cross.ncols() as f64).abs() < 1e-9);
-        }
-    }
-
-    #[test]
-    fn every_closed_class_gives_an_eigenvalue_one() {
-        let t = chain(3, 360, 3);
-        // A start vector that lives on one block alone sees nothing of the others.
-        let mut start = vec![0.0; 360];
-        start[..120].fill(1.0);
-        let exec = Exec::serial();
-        for start in [start, random_vector(360, 0).unwrap(), vec![1.0; 360]] {
-            let p = partial_schur(&exec, &t, &start, 6, Which::LargestReal, 1e-12, 300).unwrap();
-            let ones = p.eigenvalues.iter().filter(|v| (v.re - 1.0).abs() < 1e-9);
-            assert_eq!(ones.count(), 3);
-            let dense = dense_schur(&exec, &t, 6, Which::LargestReal).unwrap();
-            for (a, b) in p.eigenvalues.iter().zip(&dense.eigenvalues) {
-                assert!((a - b).norm_sqr().sqrt() < 1e-9);
-            }
-        }
-    }
-
-    #[test]
-    fn identical_blocks_give_every_eigenvalue_twice() {
-        let one = chain(5, 150, 1);
-        let rows = (0..300)
-            .map(|i| {
-                let (cols, values) = crate::sparse::csr::row(&one, i % 150);
-                let shift = (i / 150 * 150) as u32;
-                cols.iter()
-                    .map(|&c| c + shift)
-                    .zip(values.iter().copied())
-                    .collect()
-            })
-            .collect();
-        let t = from_rows(300, rows).unwrap();
-        let exec = Exec::serial();
-        let dense = dense_schur(&exec, &t, 8, Which::LargestReal).unwrap();
-        let sparse = run(&exec, &t, 8, Which::LargestReal);
-        for (a, b) in sparse.eigenvalues.iter().zip(&dense.eigenvalues) {
-            assert!((a - b).norm_sqr().sqrt() < 1e-9, "{a} {b}");
-        }
-    }
-
-    #[test]
-    fn the_number_of_threads_and_the_instructions_change_no_bit() {
-        let t = chain(7, 5000, 2);
-        let one = run(&Exec::serial(), &t, 2, Which::LargestReal);
-        for threads in [2, 4] {
-            let many = run(
-                &Exec::with_threads(threads).unwrap(),
-                &t,
-                2,
-                Which::LargestReal,
-            );
-            assert_eq!(one, many);
-        }
-        let plain = crate::testing::on_baseline(|| run(&Exec::serial(), &t, 2, Which::LargestReal));
-        assert_eq!(one, plain);
-    }
-
-    #[test]
-    fn an_invariant_start_vector_is_no_obstacle() {
-        // One step to a uniform distribution: rank one, the basis breaks down at once.
-        let n = 80;
-        let rows = (0..n)
-            .map(|_| (0..n as u32).map(|j| (j, 1.0 / n as f64)).collect())
-            .collect();
-        let t = from_rows(n, rows).unwrap();
-        let p = run(&Exec::serial(), &t, 4, Which::LargestReal);
-        let want = [1.0, 0.0, 0.0, 0.0];
-        for (v, w) in p.eigenvalues.iter().zip(want) {
-            assert!((v.re - w).abs() < 1e-12 && v.im == 0.0);
-        }
-        assert_eq!(eigenvalues(&DMatrix::identity(1, 1))[0].re, 1.0);
-    }
-
-    #[test]
-    fn what_cannot_be_done_is_refused() {
-        let exec = Exec::serial();
-        let t = chain(7, 300, 1);
-        let start = vec![1.0; 300];
-        let e = |start: &[f64], m, restarts| {
-            partial_schur(&exec, &t, start, m, Which::LargestReal, 1e-12, restarts)
-                .unwrap_err()
-                .kind()
-        };
-        assert_eq!(e(&start, 0, 9), "range");
-        assert_eq!(e(&start[1..], 3, 9), "shape");
-        assert_eq!(e(&start, 10, 1), "not_converged");
     }
 }

@@ -7,6 +7,8 @@ pub mod coarse;
 pub mod dense_lu;
 pub mod gmres;
 pub mod krylov_schur;
+#[cfg(test)]
+mod krylov_schur_tests;
 pub mod lanczos;
 pub(crate) mod lanczos_dense;
 mod lanczos_filter;
