@@ -5,6 +5,9 @@ pub mod bicgstab;
 pub mod block;
 pub mod coarse;
 pub mod dense_lu;
+pub mod eigen;
+#[cfg(test)]
+mod eigen_tests;
 pub mod gmres;
 pub mod krylov_schur;
 #[cfg(test)]
