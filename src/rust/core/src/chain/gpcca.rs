@@ -1,10 +1,10 @@
 //! The slow processes of a chain as a basis: the first step of GPCCA.
 //!
 //! A chain that lingers in a few regions is described by the invariant subspace of its
-//! leading eigenvalues. The basis here is the sorted real Schur form of `T` with
-//! uniform weights `D = I / n`, made so that its first column is exactly one and `X' D
-//! X = I` (Reuter et al. 2018, 2019; section 2.5 of the fate-mapping rules, steps 2 to
-//! 6).
+//! leading eigenvalues. The basis here is the sorted real Schur form of `D^(1/2) T
+//! D^(-1/2)` with weights `D` (an initial distribution, `I / n` unless told), made so
+//! that its first column is exactly one and `X' D X = I` (Reuter et al. 2018, 2019;
+//! section 2.5 of the fate-mapping rules).
 
 use super::classes::communicating_classes;
 use crate::error::{CoreError, Result};
@@ -13,7 +13,7 @@ use crate::linalg::basis::random_vector;
 use crate::linalg::krylov_schur::partial_schur;
 use crate::linalg::partial_schur::{check_size, dense_schur, residual_norms, PartialSchur};
 use crate::linalg::reorder::Which;
-use crate::sparse::Csr;
+use crate::sparse::{ops, Csr};
 use nalgebra::{Complex, DMatrix};
 use ndarray::Array2;
 
@@ -43,13 +43,13 @@ pub enum SchurMethod {
 /// A weighted orthonormal Schur basis of the leading invariant subspace.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SchurBasis {
-    /// X, cells x m; the first column is exactly 1, and X'X / n = I.
+    /// X, cells x m; the first column is exactly 1, and X' D X = I.
     pub vectors: Array2<f64>,
     /// R with T X = X R, quasi upper triangular.
     pub matrix: Array2<f64>,
     /// The leading eigenvalues in order.
     pub eigenvalues: Vec<Complex<f64>>,
-    /// Norm of each column of (T X - X R) / sqrt(n).
+    /// Norm of each column of D^(1/2) (T X - X R).
     pub residuals: Vec<f64>,
     /// Products with T (0: dense).
     pub products: usize,
@@ -74,6 +74,22 @@ pub fn schur_basis(
     which: Which,
     method: SchurMethod,
 ) -> Result<SchurBasis> {
+    weighted_schur_basis(exec, t, None, n_components, which, method)
+}
+
+/// As [`schur_basis`] with the initial distribution `eta` as weights (length n,
+/// positive; scaled to sum one). `None`, or equal weights: the uniform one.
+///
+/// # Errors
+/// Those of [`schur_basis`]; `range` for weights that are not positive.
+pub fn weighted_schur_basis(
+    exec: &Exec,
+    t: &Csr,
+    eta: Option<&[f64]>,
+    n_components: usize,
+    which: Which,
+    method: SchurMethod,
+) -> Result<SchurBasis> {
     let n = t.rows();
     check_size(n, n_components)?;
     if n_components < 2 {
@@ -83,22 +99,37 @@ pub fn schur_basis(
             allowed: "2 or more".into(),
         });
     }
+    let root = match eta {
+        Some(eta) => roots(n, eta)?,
+        None => None,
+    };
     let closed = communicating_classes(t)?.closed.len();
+    let scaled;
+    let a = match &root {
+        None => t,
+        Some(root) => {
+            scaled = ops::map_values(exec, t.clone(), |i, j, v| v * root[i] / root[j])?;
+            &scaled
+        }
+    };
     let dense = method == SchurMethod::Dense || (method == SchurMethod::Auto && n <= DENSE);
     let schur = if dense {
-        dense_schur(exec, t, n_components, which)?
+        dense_schur(exec, a, n_components, which)?
     } else {
         let mut start = random_vector(n, 0)?;
-        start.iter_mut().for_each(|v| *v += 1.0);
-        partial_schur(exec, t, &start, n_components, which, TOLERANCE, RESTARTS)?
+        match &root {
+            None => start.iter_mut().for_each(|v| *v += 1.0),
+            Some(root) => {
+                let unit = (n as f64).sqrt();
+                let rows = start.iter_mut().zip(root);
+                rows.for_each(|(v, r)| *v += r * unit);
+            }
+        }
+        partial_schur(exec, a, &start, n_components, which, TOLERANCE, RESTARTS)?
     };
     check_ones(&schur, closed, which)?;
-    let (vectors, matrix) = constant_first(&schur)?;
-    let scale = (n as f64).sqrt();
-    let residuals: Vec<f64> = residual_norms(exec, t, &vectors, &matrix)?
-        .into_iter()
-        .map(|r| r / scale)
-        .collect();
+    let (vectors, matrix) = constant_first(&schur, root.as_deref())?;
+    let residuals = weighted_residuals(exec, t, &vectors, &matrix, root.as_deref())?;
     let worst = residuals.iter().fold(0.0f64, |m, &r| m.max(r));
     failed_above("the invariance of the Schur vectors", worst, 1e-6)?;
     let kept = schur.eigenvalues.len();
@@ -118,6 +149,54 @@ pub fn schur_basis(
         },
         invalid_n_states,
     })
+}
+
+/// Square roots of the weights, scaled to length one; `None` for equal weights.
+fn roots(n: usize, eta: &[f64]) -> Result<Option<Vec<f64>>> {
+    if eta.len() != n {
+        return Err(CoreError::Shape {
+            what: "the initial distribution".into(),
+            expected: n,
+            found: eta.len(),
+        });
+    }
+    let sum: f64 = eta.iter().sum();
+    let bad = eta.iter().find(|v| !v.is_finite() || **v <= 0.0);
+    let small = eta.iter().find(|v| **v / sum <= f64::EPSILON);
+    if let Some(&value) = bad.or(small) {
+        return Err(CoreError::Range {
+            what: "an entry of the initial distribution".into(),
+            value,
+            allowed: "positive numbers that count beside their sum".into(),
+        });
+    }
+    if eta.iter().all(|v| *v == eta[0]) {
+        return Ok(None);
+    }
+    Ok(Some(eta.iter().map(|v| (v / sum).sqrt()).collect()))
+}
+
+/// Norms of the columns of D^(1/2) (T X - X R).
+fn weighted_residuals(
+    exec: &Exec,
+    t: &Csr,
+    x: &Array2<f64>,
+    r: &Array2<f64>,
+    root: Option<&[f64]>,
+) -> Result<Vec<f64>> {
+    let Some(root) = root else {
+        let scale = (t.rows() as f64).sqrt();
+        let norms = residual_norms(exec, t, x, r)?;
+        return Ok(norms.into_iter().map(|v| v / scale).collect());
+    };
+    let off = ops::mat_mat(exec, t, x.view())? - x.dot(r);
+    let mut squares = vec![0.0; x.ncols()];
+    for (row, w) in off.rows().into_iter().zip(root) {
+        for (s, v) in squares.iter_mut().zip(row) {
+            *s += (w * v) * (w * v);
+        }
+    }
+    Ok(squares.into_iter().map(f64::sqrt).collect())
 }
 
 /// Index i (0-based) of the largest `(l_i - l_{i+1}) - alpha (1 - l_i)` over the real
@@ -179,18 +258,32 @@ fn failed_above(what: &str, residual: f64, tolerance: f64) -> Result<()> {
 }
 
 /// Replaces the vector closest to the constant one by it, moves it to the front,
-/// orthogonalises the rest in order (twice) and scales to `X'X = n I`.
-fn constant_first(schur: &PartialSchur) -> Result<(Array2<f64>, Array2<f64>)> {
+/// orthogonalises the rest in order (twice) and scales to `X' D X = I`. `root` holds
+/// the square roots of the weights, `None` for uniform ones.
+fn constant_first(
+    schur: &PartialSchur,
+    root: Option<&[f64]>,
+) -> Result<(Array2<f64>, Array2<f64>)> {
     let q = &schur.vectors;
     let (n, m) = q.dim();
     let unit = 1.0 / (n as f64).sqrt();
-    let along: Vec<f64> = q.columns().into_iter().map(|c| c.sum() * unit).collect();
+    let weight = |i: usize| root.map_or(unit, |r| r[i]);
+    let along: Vec<f64> = match root {
+        None => q.columns().into_iter().map(|c| c.sum() * unit).collect(),
+        Some(root) => {
+            let columns = q.columns().into_iter();
+            columns
+                .map(|c| c.iter().zip(root).map(|(a, b)| a * b).sum())
+                .collect()
+        }
+    };
     let off = q
         .rows()
         .into_iter()
-        .map(|row| {
+        .enumerate()
+        .map(|(i, row)| {
             let value: f64 = row.iter().zip(&along).map(|(a, b)| a * b).sum();
-            (value - unit) * (value - unit)
+            (value - weight(i)) * (value - weight(i))
         })
         .sum::<f64>()
         .sqrt();
@@ -206,13 +299,13 @@ fn constant_first(schur: &PartialSchur) -> Result<(Array2<f64>, Array2<f64>)> {
     let turned = turn.transpose() * r * &turn;
     let mut x = Array2::from_shape_fn((n, m), |(i, j)| {
         let v: f64 = (0..m).map(|k| q[(i, k)] * turn[(k, j)]).sum();
-        v / unit
+        v / weight(i)
     });
     x.column_mut(0).fill(1.0);
     let mut matrix = Array2::from_shape_fn((m, m), |(i, j)| turned[(i, j)]);
     positive_signs(&mut x, &mut matrix);
     clean_below(&mut matrix)?;
-    check_weights(&x)?;
+    check_weights(&x, root)?;
     Ok((x, matrix))
 }
 
@@ -280,131 +373,16 @@ fn clean_below(r: &mut Array2<f64>) -> Result<()> {
     failed_above("the triangular form of the Schur matrix", worst, 1e-7)
 }
 
-fn check_weights(x: &Array2<f64>) -> Result<()> {
-    let gram = x.t().dot(x) / x.nrows() as f64;
+fn check_weights(x: &Array2<f64>, root: Option<&[f64]>) -> Result<()> {
+    let gram = match root {
+        None => x.t().dot(x) / x.nrows() as f64,
+        Some(root) => {
+            let q = Array2::from_shape_fn(x.dim(), |(i, j)| x[(i, j)] * root[i]);
+            q.t().dot(&q)
+        }
+    };
     let worst = gram.indexed_iter().fold(0.0f64, |m, ((i, j), &v)| {
         m.max((v - f64::from(u8::from(i == j))).abs())
     });
     failed_above("the orthogonality of the Schur vectors", worst, 1e-6)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rng::Stream;
-    use crate::sparse::csr::from_rows;
-
-    /// Cells on a line in `groups` sticky groups; `leak` joins neighbouring groups.
-    pub(crate) fn groups(n: usize, groups: usize, leak: f64) -> Csr {
-        let size = n / groups;
-        let mut s = Stream::new(11, 6, 0, 0);
-        let rows = (0..n)
-            .map(|i| {
-                let g = (i / size).min(groups - 1);
-                let end = if g + 1 == groups { n } else { (g + 1) * size };
-                let mut weight = std::collections::BTreeMap::new();
-                weight.insert(i, 0.5);
-                for _ in 0..8 {
-                    let j = g * size + s.below(end - g * size);
-                    *weight.entry(j).or_insert(0.0) += 0.2 + s.uniform();
-                }
-                if leak > 0.0 {
-                    *weight.entry((i + size) % n).or_insert(0.0) += leak * (1.0 + s.uniform());
-                }
-                let sum: f64 = weight.values().sum();
-                weight
-                    .into_iter()
-                    .map(|(j, v)| (j as u32, v / sum))
-                    .collect()
-            })
-            .collect();
-        from_rows(n, rows).unwrap()
-    }
-
-    #[test]
-    fn the_basis_keeps_its_promises_on_both_paths() {
-        let exec = Exec::serial();
-        let t = groups(600, 4, 0.05);
-        let dense = schur_basis(&exec, &t, 4, Which::LargestReal, SchurMethod::Dense).unwrap();
-        let sparse = schur_basis(&exec, &t, 4, Which::LargestReal, SchurMethod::Auto).unwrap();
-        assert_eq!(sparse.method, SchurMethod::Krylov);
-        for b in [&dense, &sparse] {
-            assert!(b.vectors.column(0).iter().all(|&v| v == 1.0));
-            assert!(b.residuals.iter().all(|&r| r < 1e-9));
-            assert!((b.eigenvalues[0].re - 1.0).abs() < 1e-12);
-            assert_eq!(b.matrix[(2, 0)], 0.0);
-        }
-        if dense.invalid_n_states.is_empty() {
-            for (a, b) in dense.vectors.iter().zip(&sparse.vectors) {
-                assert!((a - b).abs() < 1e-7);
-            }
-        }
-    }
-
-    #[test]
-    fn separate_groups_span_the_leading_subspace() {
-        let exec = Exec::serial();
-        for (n, method) in [(90, SchurMethod::Auto), (630, SchurMethod::Krylov)] {
-            let t = groups(n, 3, 0.0);
-            let b = schur_basis(&exec, &t, 3, Which::LargestReal, method).unwrap();
-            assert!(b.eigenvalues.iter().all(|v| (v.re - 1.0).abs() < 1e-9));
-            // Every column is constant on every group.
-            for j in 0..3 {
-                for g in 0..3 {
-                    let first = b.vectors[(g * n / 3, j)];
-                    for i in g * n / 3..(g + 1) * n / 3 {
-                        assert!((b.vectors[(i, j)] - first).abs() < 1e-8);
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn complex_pairs_are_kept_whole_and_reported() {
-        // A ring in one direction: all eigenvalues but one or two are complex.
-        let n = 40;
-        let rows = (0..n)
-            .map(|i| {
-                let mut r = vec![(i as u32, 0.5), (((i + 1) % n) as u32, 0.5)];
-                r.sort_by_key(|e| e.0);
-                r
-            })
-            .collect();
-        let t = from_rows(n, rows).unwrap();
-        let exec = Exec::serial();
-        let b = schur_basis(&exec, &t, 4, Which::LargestReal, SchurMethod::Dense).unwrap();
-        assert_eq!((b.vectors.ncols(), b.invalid_n_states), (5, vec![2, 4]));
-        for (k, v) in b.eigenvalues.iter().enumerate() {
-            let angle = 2.0 * std::f64::consts::PI * k.div_ceil(2) as f64 / n as f64;
-            let want = 0.5 + 0.5 * crate::math::cos(angle);
-            assert!((v.re - want).abs() < 1e-12);
-        }
-    }
-
-    #[test]
-    fn the_gap_is_the_one_of_the_formula() {
-        assert_eq!(eigengap(&[1.0, 0.99, 0.98, 0.5], 1.0).unwrap(), 2);
-        assert_eq!(eigengap(&[0.5, 0.98, 1.0, 0.99], 1.0).unwrap(), 2);
-        assert_eq!(eigengap(&[1.0, 0.8, 0.1], 1.0).unwrap(), 1);
-        assert_eq!(eigengap(&[1.0, 0.8, 0.5], 2.0).unwrap(), 0);
-        assert_eq!(eigengap(&[1.0], 1.0).unwrap_err().kind(), "shape");
-    }
-
-    #[test]
-    fn impossible_numbers_of_vectors_are_refused() {
-        let t = groups(30, 3, 0.1);
-        let e = |m| {
-            schur_basis(
-                &Exec::serial(),
-                &t,
-                m,
-                Which::LargestReal,
-                SchurMethod::Auto,
-            )
-            .unwrap_err()
-            .kind()
-        };
-        assert_eq!((e(0), e(1), e(31)), ("range", "range", "range"));
-    }
 }

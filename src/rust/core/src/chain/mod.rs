@@ -13,6 +13,8 @@ pub mod classes;
 pub mod coarse;
 mod descent;
 pub mod gpcca;
+#[cfg(test)]
+mod gpcca_tests;
 pub mod macrostates;
 mod nelder_mead;
 mod objective;

@@ -69,9 +69,7 @@ pub(crate) fn stationary_near(exec: &Exec, t: &Csr, start: Option<&[f64]>) -> Re
             closed_classes,
         });
     };
-    let reversed = transpose(exec, &restrict(t, cells)?)?;
-    let start: Option<Vec<f64>> = start.map(|v| cells.iter().map(|&i| v[i]).collect());
-    let (inside, residual) = leading(exec, &reversed, start)?;
+    let (inside, residual) = inside(exec, t, cells, start)?;
     let mut pi = try_filled(t.rows(), 0.0, "the stationary distribution")?;
     for (&cell, p) in cells.iter().zip(inside) {
         pi[cell] = p;
@@ -81,6 +79,53 @@ pub(crate) fn stationary_near(exec: &Exec, t: &Csr, start: Option<&[f64]>) -> Re
         residual,
         closed_classes,
     })
+}
+
+/// Where the chain ends up once it is in one of its closed classes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassDistribution {
+    /// Cells of the class, ascending.
+    pub cells: Vec<usize>,
+    /// Their probabilities, sum one.
+    pub probabilities: Vec<f64>,
+    /// Largest entry of `T' pi - pi` relative to the largest of pi.
+    pub residual: f64,
+}
+
+/// The stationary distribution of every closed class of `t`, in the order of their
+/// first cells. Cost as [`stationary`], for each class.
+///
+/// # Errors
+/// As [`stationary`].
+pub fn class_distributions(exec: &Exec, t: &Csr) -> Result<Vec<ClassDistribution>> {
+    let classes = communicating_classes(t)?;
+    let mut closed: Vec<Vec<usize>> = classes.closed.iter().map(|&c| classes.cells(c)).collect();
+    closed.sort();
+    closed
+        .into_iter()
+        .map(|cells| {
+            exec.check()?;
+            let (probabilities, residual) = inside(exec, t, &cells, None)?;
+            Ok(ClassDistribution {
+                cells,
+                probabilities,
+                residual,
+            })
+        })
+        .collect()
+}
+
+/// The stationary distribution within a closed class, and its residual; `start` runs
+/// over all cells.
+fn inside(
+    exec: &Exec,
+    t: &Csr,
+    cells: &[usize],
+    start: Option<&[f64]>,
+) -> Result<(Vec<f64>, f64)> {
+    let reversed = transpose(exec, &restrict(t, cells)?)?;
+    let start = start.map(|v| cells.iter().map(|&i| v[i]).collect());
+    leading(exec, &reversed, start)
 }
 
 /// Rows and columns `cells` of `t`; nothing is lost for a closed class.
@@ -217,5 +262,27 @@ mod tests {
         let rows = vec![vec![(0, 1.0)], vec![(0, 0.5), (2, 0.5)], vec![(2, 1.0)]];
         let s = stationary(&Exec::serial(), &from_rows(3, rows).unwrap()).unwrap();
         assert_eq!((s.distribution, s.closed_classes.len()), (None, 2));
+    }
+
+    #[test]
+    fn every_closed_class_has_a_distribution_of_its_own() {
+        // Cells 0 and 3 with detailed balance 2 : 1, cell 2 absorbing, cell 1 passing.
+        let rows = vec![
+            vec![(0, 0.8), (3, 0.2)],
+            vec![(0, 0.3), (2, 0.7)],
+            vec![(2, 1.0)],
+            vec![(0, 0.4), (3, 0.6)],
+        ];
+        let t = from_rows(4, rows).unwrap();
+        let classes = class_distributions(&Exec::serial(), &t).unwrap();
+        assert_eq!(classes.len(), 2);
+        assert_eq!(classes[0].cells, vec![0, 3]);
+        assert!((classes[0].probabilities[0] - 2.0 / 3.0).abs() < 1e-14);
+        assert!((classes[0].probabilities[1] - 1.0 / 3.0).abs() < 1e-14);
+        assert_eq!(
+            (&classes[1].cells, &classes[1].probabilities),
+            (&vec![2], &vec![1.0])
+        );
+        assert!(classes.iter().all(|c| c.residual < 1e-14));
     }
 }
