@@ -208,6 +208,13 @@ setGeneric("computeLineageDrivers", function(estimator, ...) {
     standardGeneric("computeLineageDrivers")
 }, signature = "estimator")
 
+#' @rdname computeTsi
+#' @export
+setGeneric("computeTsi", function(estimator, n_macrostates, ...) {
+    force(estimator)
+    standardGeneric("computeTsi")
+}, signature = "estimator")
+
 # Accessors, for estimators and containers alike
 # ---------------------------------
 
@@ -237,6 +244,13 @@ setGeneric("macrostates", function(x, ...) {
 setGeneric("memberships", function(x, ...) {
     force(x)
     standardGeneric("memberships")
+})
+
+#' @rdname computeTsi
+#' @export
+setGeneric("tsi", function(x, ...) {
+    force(x)
+    standardGeneric("tsi")
 })
 
 #' @rdname accessors

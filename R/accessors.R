@@ -110,6 +110,20 @@ setMethod("memberships", "ANY", function(x, ..., backward = FALSE) {
     .storedStep(x, "macrostates", backward)$memberships
 })
 
+#' @rdname computeTsi
+#' @export
+setMethod("tsi", "Estimator", function(x, ...) {
+    .checkDots(...)
+    .tsiTable(.step(x, "tsi"))
+})
+
+#' @rdname computeTsi
+#' @export
+setMethod("tsi", "ANY", function(x, ..., backward = FALSE) {
+    .checkDots(...)
+    .tsiTable(.storedStep(x, "tsi", backward))
+})
+
 #' @rdname accessors
 #' @export
 setMethod("coarseTransition", "Estimator", function(x, ...) {

@@ -1,4 +1,4 @@
-#' @include AllGenerics.R estimator-steps.R
+#' @include AllGenerics.R estimator-steps.R estimator-minchi.R
 NULL
 
 #' Macrostates of the chain
@@ -20,11 +20,33 @@ NULL
 #' forces that method.
 #'
 #' The `n_cells` cells of largest membership represent a state; a cell claimed
-#' by two goes to the larger membership. Names come from `cluster_key`: the
-#' cluster most cells of a state are in, numbered when several states share one.
+#' by two goes to the larger membership, and of equal ones the earlier cell is
+#' taken. With `n_cells = NULL` every cell belongs to the state of its largest
+#' membership; a state may then be left without cells, and its level is kept.
+#' Names come from `cluster_key`: the cluster most cells of a state are in
+#' (ties: the earlier level), numbered when several states share one.
+#'
+#' `n_states = 1` says that the chain is not divided. The one macrostate is the
+#' stationary distribution, the cells that represent it are those with the
+#' largest probability, its memberships are that distribution (they do not sum
+#' to one in a row), there is no coarse chain, and Schur results are dropped.
+#'
+#' Without Schur vectors [computeSchur()] runs first, with 20 components or as
+#' many as there are states; with too few it runs again, with a warning. Call it
+#' yourself to choose its arguments.
+#'
+#' Time beside the decomposition: the optimiser looks at some hundred cells on
+#' the hull, so that it grows with the fourth power of the number of states and
+#' hardly with the number of cells; the stationary distribution and the coarse
+#' chain take O(entries) per step. Memory O(cells x states). No randomness; the
+#' result is the same on any number of threads. NA is refused when the chain is
+#' made. Stored by [container()]: the assignment as a column `macrostates_fwd`,
+#' memberships as an embedding `macrostates_fwd_memberships`, the rest in the
+#' record of the column (`bwd` for backward chains).
 #'
 #' @inheritParams computeSchur
-#' @param n_states A number, a range of two, or NULL.
+#' @param n_states A number, a range of two, or NULL for one more than the
+#'   eigengap.
 #' @param n_cells Cells per macrostate; NULL gives every cell to its largest
 #'   membership.
 #' @param cluster_key Column of labels that names the states; NULL numbers them.
@@ -34,8 +56,16 @@ NULL
 #'   [stationaryDistribution()]. Terminal states, fates and drivers computed
 #'   before are dropped.
 #' @section Errors:
-#' `range` (`n_states`, `n_cells`), `no_state` (a state without enough cells, or
-#' fewer states than closed classes), `missing_key`.
+#' `range` (`n_states`, `n_cells`; the largest possible number is named),
+#' `shape` (a range that is not of two numbers), `no_state` (a state without
+#' enough cells or members, or fewer states than closed classes of the chain),
+#' `singular` (states that cannot be told apart), `missing_key`, `type`
+#' (`cluster_key`). Warnings: `replaced_argument` (another number of states or
+#' vectors is used), `dropped` (fewer than `n_cells` cells of a state),
+#' `fallback` and `not_converged` (the optimiser, the stationary distribution).
+#' @seealso [macrostateProfile()] and [computeTsi()] to choose the number of
+#'   states; [plotCoarseT()], [plotMacrostates()],
+#'   [plotMacrostateComposition()].
 #' @references As for [GPCCA()]; Roeblitz, S. and Weber, M. (2013) Fuzzy
 #'   spectral clustering by PCCA+. Advances in Data Analysis and Classification
 #'   7, 147-179.
@@ -53,120 +83,86 @@ setMethod("computeMacrostates", "GPCCA", function(
         optimizer = c("auto", "nelder-mead"), ..., n_threads = NULL,
         show_progress_bar = NULL) {
     .checkDots(...)
-    optimizer <- .checkChoice(optimizer, c("auto", "nelder-mead"))
-    .checkCount(n_cells, null = TRUE)
-    .checkStates(n_states)
+    params <- list(
+        n_cells = .checkCount(n_cells, null = TRUE), cluster_key = cluster_key,
+        optimizer = .checkChoice(optimizer, c("auto", "nelder-mead")),
+        requested = .checkStates(n_states)
+    )
     reference <- .referenceLabels(estimator, cluster_key)
     job <- .job(n_threads, show_progress_bar, "Macrostates")
-    estimator <- .schurFor(estimator, n_states, job)
-    m <- .resolveStates(estimator, n_states, job)
+    m <- 1L
+    if (!identical(as.numeric(n_states), 1)) {
+        estimator <- .schurFor(estimator, n_states, job)
+        m <- .resolveStates(estimator, n_states, job)
+    }
+    .checkStateCells(n_cells, length(.cells(estimator)), m)
+    params <- c(list(n_states = m), params)
+    if (m == 1L) {
+        .oneMacrostate(estimator, reference, params, job)
+    } else {
+        .severalMacrostates(estimator, reference, params, job)
+    }
+})
+
+# Cells per state as the core takes them: 0 for all.
+.cellsPerState <- function(n_cells) if (is.null(n_cells)) 0L else n_cells
+
+.checkStateCells <- function(n_cells, n, m, call = rlang::caller_env()) {
+    most <- n %/% m
+    if (!is.null(n_cells) && n_cells > most) {
+        .abort("range", paste0(
+            "`n_cells` = ", n_cells, " is too large for ", .count(m, "state"),
+            " of ", n, " cells."
+        ), paste0("Take at most ", most, "."), argument = "n_cells",
+        value = n_cells, max = most, call = call)
+    }
+}
+
+.severalMacrostates <- function(estimator, reference, params, job) {
+    m <- params$n_states
     vectors <- estimator@results$schur$vectors[, seq_len(m), drop = FALSE]
     out <- .native(
         job, rs_chain_macrostates, .slots(estimator@kernel@matrix), vectors,
-        nrow(vectors), m, optimizer, if (is.null(n_cells)) 0L else n_cells,
+        nrow(vectors), m, params$optimizer, .cellsPerState(params$n_cells),
         cell_names = .cells(estimator)
     )
     states <- .nameStates(out$labels, m, reference, .cells(estimator))
-    .warnShort(out$counts, states, n_cells)
+    .warnShort(out$counts, states, params$n_cells)
     .warnUnsettled(out)
     .setStep(
         estimator, "macrostates", .macrostateResult(out, states, estimator),
-        list(
-            n_states = m, n_cells = n_cells, cluster_key = cluster_key,
-            optimizer = optimizer, requested = n_states
-        ), .run(
+        params, .run(
             job, method = out$optimizer, iterations = out$evaluations,
             crispness = out$crispness, start_crispness = out$start_crispness,
             stationary_residual = out$stationary_residual,
             closed_classes = out$closed_classes
         )
     )
-})
-
-.checkStates <- function(n_states, call = rlang::caller_env()) {
-    if (is.null(n_states) || length(n_states) == 1L) {
-        return(.checkCount(
-            n_states, null = TRUE, arg = "n_states", call = call
-        ))
-    }
-    if (length(n_states) != 2L) {
-        .abort("shape", paste0(
-            "`n_states` must be a number or a range of two, not ",
-            length(n_states), " values."
-        ), argument = "n_states", call = call)
-    }
-    for (v in n_states) .checkCount(v, arg = "n_states", call = call)
-    invisible(n_states)
 }
 
-# A Schur decomposition large enough for the number of states asked for.
-.schurFor <- function(estimator, n_states, job) {
-    have <- ncol(estimator@results$schur$vectors)
-    n <- length(.cells(estimator))
-    want <- min(n, max(if (is.null(n_states)) 20 else n_states, 2))
-    if (is.null(have)) {
-        return(.schurStep(
-            estimator, min(n, max(want, 20)), "LR", "krylov", 1, job
-        ))
-    }
-    if (have >= want || is.null(n_states)) return(estimator)
-    .warn("replaced_argument", paste0(
-        "The decomposition has ", have, " vectors; it is computed again with ",
-        want, "."
-    ), argument = "n_components", value = want)
-    old <- estimator@params[[.stepKey(estimator, "schur")]]
-    .schurStep(estimator, want, old$which, old$method, old$alpha, job)
-}
-
-.resolveStates <- function(estimator, n_states, job,
-                           call = rlang::caller_env()) {
-    schur <- estimator@results$schur
-    m <- if (is.null(n_states)) {
-        schur$eigengap + 1L
-    } else if (length(n_states) == 2L) {
-        .statesByMinChi(schur, n_states, job)
-    } else {
-        n_states
-    }
-    if (m %in% schur$invalid_n_states) {
-        .warn("replaced_argument", paste0(
-            m, " states would split a complex pair of eigenvalues; ", m + 1L,
-            " are used."
-        ), argument = "n_states", value = m + 1L)
-        m <- m + 1L
-    }
-    if (m > ncol(schur$vectors)) {
-        .abort("range", paste0(
-            "`n_states` = ", m, " exceeds the ", ncol(schur$vectors),
-            " Schur vectors of this chain."
-        ), argument = "n_states", value = m, call = call)
-    }
-    as.integer(m)
-}
-
-.statesByMinChi <- function(schur, range, job) {
-    range <- sort(as.integer(range))
-    if (range[1L] < 3L) {
-        .warn("replaced_argument", paste0(
-            "The lower bound ", range[1L], " of `n_states` is raised to 3: ",
-            "one or two states nearly always win."
-        ), argument = "n_states", value = 3L)
-        range[1L] <- 3L
-    }
-    range[2L] <- min(max(range[2L], range[1L] + 1L), ncol(schur$vectors))
-    tried <- setdiff(seq(range[1L], range[2L]), schur$invalid_n_states)
-    chi <- .minChi(schur, tried, job)
-    max(tried[chi >= max(chi) - .minChiTie])
-}
-
-# Differences of minChi below this are no preference; for well separated states
-# they are rounding.
-.minChiTie <- 1e-3
-
-.minChi <- function(schur, tried, job) {
-    .native(
-        job, rs_chain_min_chi, schur$vectors, nrow(schur$vectors),
-        ncol(schur$vectors), as.integer(tried)
+# One state needs no Schur vectors, and those of an earlier number would say
+# that there are more: they go, with all that rested on them.
+.oneMacrostate <- function(estimator, reference, params, job) {
+    cells <- .cells(estimator)
+    out <- .native(
+        job, rs_chain_whole, .slots(estimator@kernel@matrix),
+        .cellsPerState(params$n_cells), cell_names = cells
+    )
+    states <- .nameStates(out$labels, 1L, reference, cells)
+    pi <- stats::setNames(out$stationary, cells)
+    estimator <- .dropStep(.dropDependents(estimator, "schur"), "schur")
+    .setStep(
+        estimator, "macrostates", list(
+            assignment = states$assignment,
+            memberships = Lineage(
+                matrix(pi, ncol = 1L, dimnames = list(cells, NULL)),
+                states$names, states$colors
+            ),
+            coarse = NULL, stationary = pi, crispness = NULL
+        ), params, .run(
+            job, method = "stationary", residual = out$residual,
+            stationary_residual = out$residual, closed_classes = 1
+        )
     )
 }
 
@@ -175,7 +171,11 @@ setMethod("computeMacrostates", "GPCCA", function(
                              call = rlang::caller_env()) {
     .checkString(cluster_key, null = TRUE, arg = "cluster_key", call = call)
     if (is.null(cluster_key)) return(NULL)
-    x <- .estimatorContainer(estimator, call)
+    .labelsOf(.estimatorContainer(estimator, call), cluster_key, call)
+}
+
+# Labels of the cells of an object as a factor, with its colours.
+.labelsOf <- function(x, cluster_key, call = rlang::caller_env()) {
     labels <- .readCellData(x, cluster_key)
     if (!is.factor(labels)) {
         if (!is.character(labels)) {
@@ -296,7 +296,11 @@ setMethod("computeMacrostates", "GPCCA", function(
     describe = function(result, run, params) {
         paste0(
             "macrostates: ", .someNames(levels(result$assignment), 30L),
-            " (crispness ", .brief(result$crispness), ")"
+            if (is.null(result$crispness)) {
+                " (the stationary distribution)"
+            } else {
+                paste0(" (crispness ", .brief(result$crispness), ")")
+            }
         )
     }
 )

@@ -21,6 +21,7 @@
         schur = .stepSchur,
         macrostates = .stepMacrostates,
         initial = .stepInitial,
+        tsi = .stepTsi,
         terminal = .stepTerminal,
         fates = .stepFates,
         times = .stepTimes,

@@ -27,6 +27,7 @@
 .keyMacrostates <- function(backward = FALSE) {
     .keyDirected("macrostates", backward)
 }
+.keyTsi <- function(backward = FALSE) .keyDirected("tsi", backward)
 .keyTermStates <- function(backward = FALSE) {
     .keyDirected("term_states", backward)
 }

@@ -8,6 +8,7 @@ mod chain;
 mod chain_states;
 mod chain_times;
 mod chain_cflare;
+mod chain_divisions;
 mod cluster;
 mod convert;
 mod embed;
@@ -39,6 +40,7 @@ extendr_module! {
     use chain_states;
     use chain_times;
     use chain_cflare;
+    use chain_divisions;
     use cluster;
     use embed;
     use graph;
