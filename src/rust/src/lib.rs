@@ -5,10 +5,10 @@
 
 mod boundary;
 mod chain;
-mod chain_states;
-mod chain_times;
 mod chain_cflare;
 mod chain_divisions;
+mod chain_states;
+mod chain_times;
 mod cluster;
 mod convert;
 mod embed;
@@ -20,8 +20,8 @@ mod kernel_pseudotime;
 mod kernel_realtime;
 mod kernel_velocity;
 mod lineage;
-mod lineage_priming;
 mod lineage_permutation;
+mod lineage_priming;
 mod lineage_reduce;
 mod options;
 mod selftest;

@@ -117,12 +117,7 @@ pub fn class_distributions(exec: &Exec, t: &Csr) -> Result<Vec<ClassDistribution
 
 /// The stationary distribution within a closed class, and its residual; `start` runs
 /// over all cells.
-fn inside(
-    exec: &Exec,
-    t: &Csr,
-    cells: &[usize],
-    start: Option<&[f64]>,
-) -> Result<(Vec<f64>, f64)> {
+fn inside(exec: &Exec, t: &Csr, cells: &[usize], start: Option<&[f64]>) -> Result<(Vec<f64>, f64)> {
     let reversed = transpose(exec, &restrict(t, cells)?)?;
     let start = start.map(|v| cells.iter().map(|&i| v[i]).collect());
     leading(exec, &reversed, start)

@@ -172,9 +172,9 @@ fn reached(chain: &Transient, into: &[f64], k: usize) -> Result<Vec<Vec<bool>>> 
 }
 
 /// The chain with its solver, and how the solves went.
-struct System<'a> {
+struct System<'a, 'b> {
     exec: &'a Exec,
-    prepared: &'a Prepared<'a>,
+    prepared: &'a Prepared<'b>,
     chain: &'a Transient,
     k: usize,
     tolerance: f64,
@@ -183,7 +183,7 @@ struct System<'a> {
     solver: &'static str,
 }
 
-impl System<'_> {
+impl System<'_, '_> {
     /// The fate probabilities to a small relative error in every cell; 0 where the
     /// state cannot be reached and where no digit of the probability is certain.
     fn fates(&mut self, into: &[f64], fates: &Fates, reached: &[Vec<bool>]) -> Result<Vec<f64>> {
