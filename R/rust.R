@@ -10,13 +10,23 @@ rs_chain_macrostates <- function(transition, vectors, n, m, optimizer, n_cells, 
 
 rs_chain_select <- function(stability, eigenvalues, method, alpha, threshold, n_states, n_threads, progress) .Call(wrap__rs_chain_select, stability, eigenvalues, method, alpha, threshold, n_states, n_threads, progress)
 
-rs_chain_fates <- function(transition, states, n_states, solver, tolerance, check_sum_tolerance, on_unreachable, n_threads, progress) .Call(wrap__rs_chain_fates, transition, states, n_states, solver, tolerance, check_sum_tolerance, on_unreachable, n_threads, progress)
+rs_chain_fates <- function(transition, states, n_states, solver, preconditioner, tolerance, check_sum_tolerance, on_unreachable, n_threads, progress) .Call(wrap__rs_chain_fates, transition, states, n_states, solver, preconditioner, tolerance, check_sum_tolerance, on_unreachable, n_threads, progress)
 
 rs_states_assign <- function(memberships, n, names, n_cells, n_threads, progress) .Call(wrap__rs_states_assign, memberships, n, names, n_cells, n_threads, progress)
 
 rs_states_initial <- function(stationary, n_states, n_threads, progress) .Call(wrap__rs_states_initial, stationary, n_states, n_threads, progress)
 
 rs_chain_times <- function(transition, states, n_states, options, n_threads, progress) .Call(wrap__rs_chain_times, transition, states, n_states, options, n_threads, progress)
+
+rs_cflare_cells <- function(left, n, eigenvalues, percentile) .Call(wrap__rs_cflare_cells, left, n, eigenvalues, percentile)
+
+rs_cflare_standardize <- function(x, n, columns) .Call(wrap__rs_cflare_standardize, x, n, columns)
+
+rs_cflare_matches <- function(labels, neighbors) .Call(wrap__rs_cflare_matches, labels, neighbors)
+
+rs_chain_whole <- function(transition, n_cells, n_threads, progress) .Call(wrap__rs_chain_whole, transition, n_cells, n_threads, progress)
+
+rs_chain_divisions <- function(transition, vectors, n, m, states, optimizer, n_cells, n_threads, progress) .Call(wrap__rs_chain_divisions, transition, vectors, n, m, states, optimizer, n_cells, n_threads, progress)
 
 rs_cluster_leiden <- function(graph, options, initial, node_sizes, fixed, n_threads, progress) .Call(wrap__rs_cluster_leiden, graph, options, initial, node_sizes, fixed, n_threads, progress)
 
@@ -94,9 +104,23 @@ rs_kernel_cbc <- function(transition, graph, z, d, source, target, n_threads, pr
 
 rs_lineage_moments <- function(matrix, p, lineages, state, n_threads, progress) .Call(wrap__rs_lineage_moments, matrix, p, lineages, state, n_threads, progress)
 
-rs_lineage_fisher <- function(state, confidence_level, n_threads, progress) .Call(wrap__rs_lineage_fisher, state, confidence_level, n_threads, progress)
+rs_lineage_fisher <- function(state, confidence_level, compat, n_threads, progress) .Call(wrap__rs_lineage_fisher, state, confidence_level, compat, n_threads, progress)
 
 rs_lineage_priming <- function(p, n, k, early, method, compat, n_threads, progress) .Call(wrap__rs_lineage_priming, p, n, k, early, method, compat, n_threads, progress)
+
+rs_lineage_permute <- function(matrix, p, lineages, options, n_threads, progress) .Call(wrap__rs_lineage_permute, matrix, p, lineages, options, n_threads, progress)
+
+rs_lineage_qvalues <- function(pval, lineages, n_threads, progress) .Call(wrap__rs_lineage_qvalues, pval, lineages, n_threads, progress)
+
+rs_lineage_summary <- function(p, n, k, summary, along, skip_missing, n_threads, progress) .Call(wrap__rs_lineage_summary, p, n, k, summary, along, skip_missing, n_threads, progress)
+
+rs_lineage_sort <- function(p, n, k, along, n_threads, progress) .Call(wrap__rs_lineage_sort, p, n, k, along, n_threads, progress)
+
+rs_lineage_weights <- function(reference, query, n, measure, n_threads, progress) .Call(wrap__rs_lineage_weights, reference, query, n, measure, n_threads, progress)
+
+rs_lineage_redistribute <- function(reference, query, n, weights, softmax_scale, n_threads, progress) .Call(wrap__rs_lineage_redistribute, reference, query, n, weights, softmax_scale, n_threads, progress)
+
+rs_lineage_rescale <- function(reference, n, n_threads, progress) .Call(wrap__rs_lineage_rescale, reference, n, n_threads, progress)
 
 rs_selftest <- function(what, seconds, n_threads, progress) .Call(wrap__rs_selftest, what, seconds, n_threads, progress)
 
