@@ -38,7 +38,9 @@ NULL
 #'   sorted names and coloured by the mean of their colours (HSV). States that
 #'   are not named become ordinary transient cells.
 #' @param solver `"auto"` (as above), `"gmres"`, `"bicgstab"` (each followed by
-#'   the other where it stalls), or `"direct"` (elimination).
+#'   the other where it stalls), or `"direct"` (sparse elimination, fewest
+#'   neighbours first; its factors must fit into
+#'   `options(fatecast.memory_limit)`).
 #' @param preconditioner What makes GMRES and BiCGSTAB fast: `"auto"`, the
 #'   incomplete factorisation of `"ilu0"` with a correction on groups of cells;
 #'   `"ilu0"`; `"jacobi"`; `"none"`. Any but `"auto"` rules out the sweeps.
@@ -92,7 +94,7 @@ setMethod("computeFateProbabilities", "TermStatesEstimator", function(
     out <- .native(
         job, rs_chain_fates, .slots(estimator@kernel@matrix), labels,
         length(names), solver, preconditioner, tol, check_sum_tol,
-        on_unreachable,
+        on_unreachable, getOption("fatecast.memory_limit", 4 * 2^30),
         cell_names = .cells(estimator), advice = .fateAdvice
     )
     .warnFates(out, names, .cells(estimator))

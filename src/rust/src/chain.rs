@@ -172,6 +172,7 @@ fn rs_chain_fates(
     tolerance: f64,
     check_sum_tolerance: f64,
     on_unreachable: &str,
+    memory: f64,
     n_threads: i32,
     progress: Robj,
 ) -> Robj {
@@ -198,6 +199,7 @@ fn rs_chain_fates(
                 "na" => OnUnreachable::Na,
                 _ => return Err(malformed("on_unreachable")),
             },
+            memory,
         };
         let states: Vec<Option<u32>> = states
             .iter()

@@ -11,8 +11,9 @@
 
 use super::classes::{reaching, Backward};
 use super::reach::states_reached;
-use super::solve::{certify, CERTIFICATE};
+use super::solve::{CERTIFICATE, MEMORY};
 use super::transient::{Prepared, Transient};
+use super::words::Words;
 use crate::error::{try_filled, CoreError, Result, SHOWN};
 use crate::exec::Exec;
 use crate::linalg::block;
@@ -43,6 +44,8 @@ pub struct FateOptions {
     /// Largest distance of a row sum from one that is accepted.
     pub check_sum_tolerance: f64,
     pub on_unreachable: OnUnreachable,
+    /// Bytes that the factors of the direct solver may take.
+    pub memory: f64,
 }
 
 impl Default for FateOptions {
@@ -53,6 +56,7 @@ impl Default for FateOptions {
             tolerance: 1e-6,
             check_sum_tolerance: 1e-3,
             on_unreachable: OnUnreachable::Error,
+            memory: MEMORY,
         }
     }
 }
@@ -63,7 +67,8 @@ pub struct Fates {
     /// Cells x terminal states. Rows sum to one; NaN for unreachable cells, and
     /// below one for cells that may step to such a cell.
     pub probabilities: Array2<f64>,
-    /// Relative residual (2-norm) of each column, from the values returned.
+    /// Relative residual (2-norm) of each column, before the solution is rounded to
+    /// double precision.
     pub residuals: Vec<f64>,
     /// Steps of the iterative solvers for each column; 0 for the direct one.
     pub iterations: Vec<usize>,
@@ -89,14 +94,15 @@ pub struct Fates {
 /// Relative residual that the solvers aim at.
 const AIM: f64 = 1e-10;
 /// Error bound that they aim at where that is not enough.
-const AIM_ERROR: f64 = 1e-9;
+const AIM_ERROR: f64 = 3e-9;
+/// Residual above which a vector bounds no errors.
+const UNSOUND: f64 = 0.9;
 /// Largest error bound that is accepted.
 const WORST_ERROR: f64 = 1e-4;
 
 /// Fate probabilities of every cell towards `n_states` terminal states; `states[i]`
 /// is the state that cell i belongs to, `None` for a cell on its way. Cells of a
-/// state have probability 1 for it. O(entries * steps * n_states) time, for the
-/// direct solver O(transient^3).
+/// state have probability 1 for it. O(entries * steps * n_states) time.
 ///
 /// # Errors
 /// `shape`, `range`, `not_stochastic` for what is no transition matrix with one
@@ -246,46 +252,37 @@ impl System {
         let (chain, k) = (&self.chain, self.states);
         let m = chain.cells.len();
         let size = block::norms(exec, &self.into, k)?;
-        let prepared =
-            Prepared::with_preconditioner(exec, chain, options.solver, options.preconditioner)?;
+        let prepared = Prepared::with(
+            exec,
+            chain,
+            options.solver,
+            options.preconditioner,
+            options.memory,
+        )?;
         // Below this a residual is rounding.
         let floor = f64::EPSILON * 0.25 * (m as f64).sqrt();
-        let mut x = self.first(exec, &prepared, &size, floor, options, fates)?;
-        let longest = x.longest;
-        self.forget_unreachable(&mut x.fates);
-        let mut worst = self.largest_residual(exec, &x.fates)?;
-        if longest * worst > AIM_ERROR {
-            let goal: Vec<f64> = size
-                .iter()
-                .map(|s| (AIM * s).min(AIM_ERROR / longest).max(floor))
-                .collect();
-            let accept: Vec<f64> = size
-                .iter()
-                .map(|s| {
-                    (options.tolerance * s)
-                        .min(0.1 * WORST_ERROR / longest)
-                        .max(floor)
-                })
-                .collect();
-            let s = prepared.solve(exec, &self.into, x.fates, &goal, &accept)?;
-            x.fates = s.x;
-            for (all, more) in fates.iterations.iter_mut().zip(s.iterations) {
-                *all += more;
-            }
-            if s.solver.len() > fates.solver.len() {
-                fates.solver = s.solver;
-            }
-            self.forget_unreachable(&mut x.fates);
-            worst = self.largest_residual(exec, &x.fates)?;
+        let first = self.first(exec, &prepared, &size, floor, options, fates)?;
+        let longest = first.longest;
+        let pair = (chain, &prepared);
+        let target = vec![AIM_ERROR / longest; k];
+        let mut x = first.fates;
+        self.forget_unreachable(&mut x);
+        let mut refined = Words::refined(exec, pair, &self.into, x, &target)?;
+        for (all, more) in fates.iterations.iter_mut().zip(&refined.iterations) {
+            *all += more;
         }
-        let moved = self.tidy(&mut x.fates, options, &fates.iterations)?;
-        fates.error_bound = longest * worst + moved;
-        let (_, norms) = block::residual(exec, chain, &self.into, &x.fates, k)?;
-        for ((out, norm), size) in fates.residuals.iter_mut().zip(norms).zip(size) {
+        if refined.solver.len() > fates.solver.len() {
+            fates.solver = refined.solver;
+        }
+        let worst = refined.worst.iter().copied().fold(0.0, f64::max);
+        let moved = self.tidy(&mut refined.high, options, &fates.iterations)?;
+        fates.error_bound = longest * worst + moved + f64::EPSILON;
+        let norms = refined.norms.iter().zip(size);
+        for (out, (&norm, size)) in fates.residuals.iter_mut().zip(norms) {
             *out = if norm == 0.0 { 0.0 } else { norm / size };
         }
         judge(fates, options)?;
-        self.fill(&x.fates, fates);
+        self.fill(&refined.high, fates);
         Ok(())
     }
 
@@ -311,20 +308,26 @@ impl System {
         accept.push(CERTIFICATE.1);
         let start = try_filled(b.len(), 0.0, "fate probabilities")?;
         let s = prepared.solve(exec, &b, start, &goal, &accept)?;
-        let mut v = block::columns(&s.x, k + 1, &[k]);
-        if !certify(exec, &self.chain, &mut v)? {
+        let v = block::columns(&s.x, k + 1, &[k]);
+        let ones = try_filled(v.len(), 1.0, "absorption times")?;
+        let pair = (&self.chain, prepared);
+        let v = Words::refined(exec, pair, &ones, v, &[CERTIFICATE.1])?;
+        if v.worst[0] > UNSOUND || !v.high.iter().all(|v| v.is_finite() && *v >= 0.0) {
             return Err(CoreError::NotConverged {
                 what: "the bound on the absorption times".into(),
                 iterations: s.iterations[k],
-                residual: s.residuals[k],
-                tolerance: CERTIFICATE.1,
+                residual: v.worst[0],
+                tolerance: UNSOUND,
             });
         }
+        // `(I - Q) v >= 1 - worst` has been checked; a few ulps for these roundings.
+        let largest = v.high.iter().copied().fold(1.0, f64::max);
+        let longest = largest * (1.0 + 8.0 * f64::EPSILON) / (1.0 - v.worst[0]);
         fates.solver = s.solver;
         fates.iterations = s.iterations[..k].to_vec();
         Ok(First {
             fates: block::columns(&s.x, k + 1, &all),
-            longest: v.into_iter().fold(1.0, f64::max),
+            longest,
         })
     }
 
@@ -335,20 +338,6 @@ impl System {
                 *x = 0.0;
             }
         }
-    }
-
-    /// The largest absolute value that any entry of the residual may have.
-    fn largest_residual(&self, exec: &Exec, x: &[f64]) -> Result<f64> {
-        let range = self
-            .chain
-            .residual_range(exec, &self.into, x, self.states)?;
-        Ok(range.iter().fold(0.0, |w: f64, r| {
-            if r.0.is_nan() || r.1.is_nan() {
-                f64::INFINITY
-            } else {
-                w.max(-r.0).max(r.1)
-            }
-        }))
     }
 
     fn escapes(&self, cell: usize) -> bool {

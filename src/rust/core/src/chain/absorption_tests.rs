@@ -163,9 +163,34 @@ fn almost_closed_blocks_do_not_stall_the_solvers() {
 }
 
 #[test]
-fn what_cannot_be_certified_is_refused() {
-    let (t, states, _) = trap(41, 900, 1e-15);
-    let e = fate_probabilities(&Exec::serial(), &t, &states, 2, &with(Solver::Gmres));
+fn what_is_returned_is_right_within_its_bound_and_the_rest_refused() {
+    for exit in [1e-13, 1e-15, 1e-18, 1e-24, 1e-40] {
+        let (t, states, right) = trap(41, 900, exit);
+        for solver in SOLVERS {
+            match fate_probabilities(&Exec::serial(), &t, &states, 2, &with(solver)) {
+                Ok(f) => {
+                    for (i, right) in right.iter().enumerate() {
+                        let error = (f.probabilities[[i, 1]] - right).abs();
+                        assert!(error <= f.error_bound, "{exit} {solver:?} {i} {error:e}");
+                    }
+                    assert!(f.error_bound <= WORST_ERROR);
+                }
+                Err(e) => {
+                    assert!(["not_converged", "singular"].contains(&e.kind()));
+                    // This much is within reach of twice the precision.
+                    assert!(exit < 1e-15, "{exit} {solver:?} {e}");
+                }
+            }
+        }
+    }
+    // Nothing but plain iterations, far from enough of them.
+    let (t, states, _) = trap(41, 5200, 1e-30);
+    let options = FateOptions {
+        solver: Solver::Gmres,
+        preconditioner: Preconditioner::Identity,
+        ..FateOptions::default()
+    };
+    let e = fate_probabilities(&Exec::serial(), &t, &states, 2, &options);
     assert_eq!(e.unwrap_err().kind(), "not_converged");
 }
 

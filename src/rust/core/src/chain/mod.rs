@@ -29,3 +29,4 @@ pub mod stationary;
 pub mod times;
 mod times_bound;
 pub mod transient;
+mod words;

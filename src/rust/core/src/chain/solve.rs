@@ -14,10 +14,11 @@ use crate::exec::Exec;
 use crate::linalg::bicgstab::bicgstab;
 use crate::linalg::block::{self, Identity, Operator};
 use crate::linalg::coarse::Coarse;
-use crate::linalg::dense_lu::DenseLu;
 use crate::linalg::gmres::{gmres, Limits, Outcome};
 use crate::linalg::precond::{Ilu0, Jacobi, TwoLevel};
+use crate::linalg::sparse_lu::{Plan, SparseLu};
 use crate::linalg::sweep::Sweep;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::OnceLock;
 
 /// How the system is solved.
@@ -30,7 +31,7 @@ pub enum Solver {
     Gmres,
     /// BiCGSTAB; columns it cannot solve go to GMRES, then as above.
     Bicgstab,
-    /// Elimination.
+    /// Elimination, as far as its factors fit into memory.
     Direct,
 }
 
@@ -52,8 +53,11 @@ const SMALL: usize = 800;
 /// Cells up to which the fallback begins with GMRES; above, its space would cost more
 /// than the matrix, and it begins with BiCGSTAB.
 const MEDIUM: usize = 20_000;
-/// Cells up to which the direct solver may help out.
-const RESCUE: usize = 5000;
+/// Cells up to which the direct solver may help out, if its factors fit into memory
+/// and take no more products than this.
+const RESCUE: (usize, f64) = (50_000, 1e11);
+/// Bytes that the factors of the direct solver may take.
+pub const MEMORY: f64 = 4.0 * 1024.0 * 1024.0 * 1024.0;
 /// Steps per column before an iteration is given up.
 const STEPS: usize = 2000;
 /// Sweeps that end further than this from their goal have stalled.
@@ -67,8 +71,12 @@ pub struct Prepared<'a> {
     chain: &'a Transient,
     stages: Vec<Stage>,
     preconditioner: Preconditioner,
+    /// Bytes that the factors of the direct solver may take.
+    memory: f64,
     sweep: Option<Sweep<'a>>,
-    direct: OnceLock<DenseLu>,
+    /// Whether sweeps have stalled before: then they do not help this chain.
+    stalled: AtomicBool,
+    direct: OnceLock<SparseLu>,
     inverse: OnceLock<Box<dyn Operator + Send + 'a>>,
 }
 
@@ -94,32 +102,36 @@ pub struct Solved {
 }
 
 impl<'a> Prepared<'a> {
-    /// As [`Prepared::with_preconditioner`], with [`Preconditioner::Auto`].
+    /// As [`Prepared::with`], with [`Preconditioner::Auto`] and [`MEMORY`].
     ///
     /// # Errors
     /// `singular` when some cells never leave, `memory`, `interrupted`.
     pub fn new(exec: &Exec, chain: &'a Transient, solver: Solver) -> Result<Prepared<'a>> {
-        Prepared::with_preconditioner(exec, chain, solver, Preconditioner::Auto)
+        Prepared::with(exec, chain, solver, Preconditioner::Auto, MEMORY)
     }
 
     /// Makes ready what the first solver needs; the others follow when their turn
     /// comes. A preconditioner of one's own choice rules the sweeps out, which have
-    /// theirs. O(entries), for the direct solver O(n^3).
+    /// theirs. The factors of the direct solver may take `memory` bytes. O(entries),
+    /// for the direct solver what its plan says.
     ///
     /// # Errors
     /// `singular` when some cells never leave, `memory`, `interrupted`.
-    pub fn with_preconditioner(
+    pub fn with(
         exec: &Exec,
         chain: &'a Transient,
         solver: Solver,
         preconditioner: Preconditioner,
+        memory: f64,
     ) -> Result<Prepared<'a>> {
         let n = chain.size();
         let mut prepared = Prepared {
             chain,
             stages: Vec::new(),
             preconditioner,
+            memory,
             sweep: None,
+            stalled: AtomicBool::new(false),
             direct: OnceLock::new(),
             inverse: OnceLock::new(),
         };
@@ -145,7 +157,7 @@ impl<'a> Prepared<'a> {
         } else {
             [Stage::Bicgstab, Stage::Gmres]
         });
-        if n <= RESCUE {
+        if n <= RESCUE.0 {
             prepared.stages.push(Stage::Direct);
         }
         Ok(prepared)
@@ -175,6 +187,14 @@ impl<'a> Prepared<'a> {
         };
         let mut used = Vec::new();
         for &stage in &self.stages {
+            let skip = match stage {
+                Stage::Sweep => self.stalled.load(Ordering::Relaxed),
+                Stage::Direct => !used.is_empty() && !self.rescue(exec)?,
+                _ => false,
+            };
+            if skip {
+                continue;
+            }
             used.push(stage);
             let enough = |c: usize| match stage {
                 Stage::Sweep => accept[c].min(SHORT * goal[c]),
@@ -185,6 +205,8 @@ impl<'a> Prepared<'a> {
                 (Stage::Sweep, Some(sweep)) => {
                     let found = sweep.solve(exec, self.chain, b, &mut s.x, goal)?;
                     s.add(found);
+                    let short = (0..k).any(|c| !(s.residuals[c] <= enough(c)));
+                    self.stalled.store(short, Ordering::Relaxed);
                 }
                 _ => self.iterate(exec, stage == Stage::Gmres, b, goal, &mut s)?,
             }
@@ -196,11 +218,27 @@ impl<'a> Prepared<'a> {
         Ok(s)
     }
 
-    fn direct(&self, exec: &Exec) -> Result<&DenseLu> {
+    /// Whether elimination can help where iterations did not, by what it would take.
+    fn rescue(&self, exec: &Exec) -> Result<bool> {
+        if self.direct.get().is_some() {
+            return Ok(true);
+        }
+        let plan = Plan::new(exec, &self.chain.rates)?;
+        if plan.bytes() > self.memory || plan.work() > RESCUE.1 {
+            return Ok(false);
+        }
+        let (q, leak) = (&self.chain.rates, &self.chain.leak);
+        let lu = SparseLu::new(exec, plan, q, leak, self.memory)?;
+        self.direct.get_or_init(|| lu);
+        Ok(true)
+    }
+
+    fn direct(&self, exec: &Exec) -> Result<&SparseLu> {
         if let Some(lu) = self.direct.get() {
             return Ok(lu);
         }
-        let lu = DenseLu::new(exec, &self.chain.rates, &self.chain.leak)?;
+        let (q, leak) = (&self.chain.rates, &self.chain.leak);
+        let lu = SparseLu::new(exec, Plan::new(exec, q)?, q, leak, self.memory)?;
         Ok(self.direct.get_or_init(|| lu))
     }
 
@@ -249,7 +287,7 @@ impl<'a> Prepared<'a> {
     fn refine(
         &self,
         exec: &Exec,
-        lu: &DenseLu,
+        lu: &SparseLu,
         b: &[f64],
         goal: &[f64],
         s: &mut Solved,
@@ -338,7 +376,7 @@ pub(super) const CERTIFICATE: (f64, f64) = (0.05, 0.3);
 ///
 /// # Errors
 /// `interrupted`, `memory`.
-pub(super) fn certify(exec: &Exec, chain: &Transient, v: &mut [f64]) -> Result<bool> {
+fn certify(exec: &Exec, chain: &Transient, v: &mut [f64]) -> Result<bool> {
     let ones = try_filled(v.len(), 1.0, "absorption times")?;
     let range = chain.residual_range(exec, &ones, v, 1)?;
     let least = range

@@ -20,10 +20,12 @@ mod lanczos_search;
 #[cfg(test)]
 mod lanczos_tests;
 mod lanczos_vectors;
+pub(crate) mod min_degree;
 pub mod partial_schur;
 pub mod precond;
 pub mod reorder;
 pub mod schur;
 #[cfg(test)]
 mod solver_tests;
+pub mod sparse_lu;
 pub mod sweep;

@@ -350,3 +350,7 @@ fn scale(w: &mut [Lanes], factors: Lanes) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "sweep_tests.rs"]
+mod tests;
