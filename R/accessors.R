@@ -241,8 +241,7 @@ setMethod("lineageColors", "ANY", function(x, ..., backward = FALSE) {
 setMethod("drivers", "Estimator", function(x, lineage = NULL, ...) {
     .checkDots(...)
     table <- .step(x, "drivers")
-    names <- x@params[[.stepKey(x, "drivers")]]$lineages
-    .tidyDrivers(table, rownames(table), names, lineage)
+    .tidyDrivers(table, lineage)
 })
 
 #' @rdname accessors
@@ -251,20 +250,5 @@ setMethod("drivers", "ANY", function(x, lineage = NULL, ...,
                                      backward = FALSE) {
     .checkDots(...)
     table <- .storedStep(x, "drivers", backward)
-    names <- .readRecord(x, .keyDrivers(backward))$names
-    .tidyDrivers(table, rownames(table), names, lineage)
+    .tidyDrivers(table, lineage)
 })
-
-.tidyDrivers <- function(table, features, names, lineage,
-                         call = rlang::caller_env()) {
-    if (is.null(lineage)) return(table)
-    .checkString(lineage, call = call)
-    .knownStates(lineage, names, "lineage", call)
-    columns <- c("corr", "pval", "qval", "ci_low", "ci_high")
-    out <- table[paste0(lineage, "_", columns)]
-    names(out) <- columns
-    out <- data.frame(feature = features, out, row.names = NULL)
-    out <- out[order(-out$corr, out$feature, na.last = TRUE), ]
-    rownames(out) <- NULL
-    out
-}
