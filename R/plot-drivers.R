@@ -15,7 +15,8 @@
 #' @inheritParams plotFateProbabilities
 #' @param lineage name of a lineage.
 #' @param n_genes how many genes to draw.
-#' @param assay where to read the expression; NULL is the default assay.
+#' @param assay where to read the expression; NULL is where the drivers were
+#'   computed from.
 #' @param ascending FALSE: largest correlations first. TRUE: smallest first.
 #' @param ncols number of columns of panels.
 #' @param title_fmt title of a panel: text with `{gene}`, `{lineage}`, `{corr}`,
@@ -46,7 +47,7 @@ plotLineageDrivers <- function(x, lineage, n_genes = 8, assay = NULL,
     genes <- .topDrivers(x, lineage, n_genes, ascending)
     titles <- .driverTitles(.checkString(title_fmt), genes, lineage)
     embedding <- .plotEmbedding(container, basis)
-    expression <- .driverExpression(container, assay, genes$feature)
+    expression <- .driverExpression(x, container, assay, genes$feature)
     size <- .pointSize(point_size, ncol(expression), nrow(genes))
     panels <- lapply(seq_len(nrow(genes)), function(at) {
         value <- list(name = titles[at], values = expression[at, ])
@@ -63,7 +64,7 @@ plotLineageDriversData <- function(x, lineage, n_genes = 8, assay = NULL,
     container <- .plotContainer(x)
     genes <- .topDrivers(x, lineage, n_genes, ascending)
     embedding <- .plotEmbedding(container, basis)$data
-    expression <- .driverExpression(container, assay, genes$feature)
+    expression <- .driverExpression(x, container, assay, genes$feature)
     cells <- nrow(embedding)
     gene <- rep(seq_len(nrow(genes)), each = cells)
     data.frame(
@@ -100,10 +101,22 @@ plotLineageDriversData <- function(x, lineage, n_genes = 8, assay = NULL,
 }
 
 # Genes x cells, dense: a few genes only.
-.driverExpression <- function(container, assay, genes,
+.driverExpression <- function(x, container, assay, genes,
                               call = rlang::caller_env()) {
     assay <- .checkString(assay, null = TRUE, call = call)
-    as.matrix(.readAssay(container, assay, genes))
+    source <- .driverSource(x)
+    if (is.null(assay)) assay <- source$assay
+    as.matrix(.readAssay(container, assay, genes, source$experiment))
+}
+
+# The assay and the experiment that the drivers of `x` were computed with.
+.driverSource <- function(x) {
+    params <- if (is(x, "Estimator")) {
+        x@params[[.stepKey(x, "drivers")]]
+    } else {
+        .readRecord(x, .keyDrivers())$params
+    }
+    list(assay = params$assay, experiment = params$experiment)
 }
 
 # Fills in "{field}" and "{field:format}" for every gene. What stands outside
