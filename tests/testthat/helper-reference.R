@@ -132,11 +132,15 @@ compareChain <- function(sce, reference, n_threads) {
     fates <- as.matrix(fatecast::fateProbabilities(fit))
     peer <- reference$fate_probabilities
     # Drivers of the peer's own probabilities, so that only the step differs.
-    fit <- fatecast::computeLineageDrivers(fit, n_threads = n_threads)
-    table <- fatecast::drivers(fit)[rownames(reference$drivers), ]
+    tables <- lapply(c(ours = FALSE, compat = TRUE), function(compat) {
+        fatecast::drivers(fatecast::computeLineageDrivers(
+            fit, compat = compat, n_threads = n_threads
+        ))[rownames(reference$drivers), ]
+    })
+    table <- tables$ours
     columns <- paste0(colnames(peer), "_corr")
-    n <- nrow(peer)
-    ours <- as.matrix(table[columns]) * n / (n - 1)
+    compared <- outer(colnames(peer), c("_corr", "_ci_low", "_ci_high"), paste0)
+    compared <- as.vector(compared)
     logcounts <- SummarizedExperiment::assay(sce, "logcounts")
     base <- stats::cor(
         as.matrix(Matrix::t(logcounts[rownames(table), ])), fates
@@ -148,9 +152,10 @@ compareChain <- function(sce, reference, n_threads) {
         "fate probabilities" = c(
             max(abs(fates[, colnames(peer)] - peer)), 1e-8
         ),
-        "driver correlations" = c(
-            max(abs(ours - as.matrix(reference$drivers[columns])),
-                na.rm = TRUE), 1e-4
+        "driver correlations and intervals" = c(
+            max(abs(as.matrix(
+                tables$compat[compared] - reference$drivers[compared]
+            )), na.rm = TRUE), 1e-4
         ),
         "driver correlations, base R" = c(
             max(abs(as.matrix(table[columns]) - base[, colnames(peer)]),
