@@ -18,7 +18,7 @@
 #'
 #' | `dist_measure` | weight of lineage q for lineage r |
 #' |---|---|
-#' | `"mutual_info"` | mutual information in nats, from third neighbours (Kraskov et al. 2004) |
+#' | `"mutual_info"` | mutual information in nats (Kraskov et al. 2004) |
 #' | `"cosine_sim"` | cosine of the two columns |
 #' | `"wasserstein_dist"` | 1 / first Wasserstein distance of their values |
 #' | `"kl_div"` | 1 / Kullback-Leibler divergence `sum q log(q / r)` |
@@ -29,8 +29,9 @@
 #' columns are divided by their sum. The weights of each lineage are divided by
 #' their sum (`normalize_weights = "scale"`), and then, with `"softmax"`, become
 #' proportional to `exp(softmax_scale * weight)`. A lineage whose weights are
-#' all zero is shared equally. Ties in `"mutual_info"` are left as they are: no
-#' noise is added.
+#' all zero is shared equally. Mutual information is estimated from the third
+#' nearest neighbours of the cells; ties are left as they are, no noise is
+#' added.
 #'
 #' In `"scale"` a cell with none of the lineages kept gets equal parts. A cell
 #' with NA stays NA. Time O(cells x lineages kept x others), for
