@@ -227,8 +227,8 @@ test_that("what is missing or does not fit is an error", {
     expectFailure(predicted(basis = "PCA", n_comps = 1000), "range")
     expectFailure(
         predicted(
-            percentile = 99, use = 1, method = "kmeans", n_clusters_kmeans = 9
-        ), "range", list(value = 9L, max = 6L)
+            percentile = 99, use = 2, method = "kmeans", n_clusters_kmeans = 13
+        ), "range", list(value = 13L)
     )
     expectFailure(
         predicted(neighbors_key = "x", n_matches_min = 1), "missing_key"
