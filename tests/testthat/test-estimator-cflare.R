@@ -188,6 +188,21 @@ test_that("a Seurat object gives the same states", {
     )
 })
 
+test_that("an estimator comes back from its object and from a file", {
+    fit <- computeFateProbabilities(
+        predicted(use = 4, cluster_key = "cell_type")
+    )
+    file <- withr::local_tempfile(fileext = ".rds")
+    writeEstimator(fit, file)
+    for (again in list(
+        fromObject(container(fit), as = "CFLARE"), readEstimator(file)
+    )) {
+        expect_s4_class(again, "CFLARE")
+        expect_identical(terminalStates(again), terminalStates(fit))
+        expect_equal(fateProbabilities(again), fateProbabilities(fit))
+    }
+})
+
 test_that("states of one's own replace those predicted", {
     fit <- setTerminalStates(
         predicted(use = 4), list(first = 1:5, second = 6:9)
