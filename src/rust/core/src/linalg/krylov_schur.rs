@@ -20,17 +20,19 @@ use nalgebra::DMatrix;
 /// rounding: the basis spans an invariant subspace.
 const BREAKDOWN: f64 = 1e-13;
 
-/// Columns of the subspace beyond twice the wanted ones. More cost memory and
-/// orthogonality, fewer cost products: a restart forgets what it cuts off.
-const ROOM: usize = 40;
+/// Columns of the usual subspace for `m` vectors. More cost memory and orthogonality,
+/// fewer cost products: a restart forgets what it cuts off.
+fn subspace(m: usize) -> usize {
+    2 * m + (2 * m + 20).min(60)
+}
 
 /// Restarts spent on looking for missed eigenvalues.
 const PROBES: usize = 8;
 
 /// The leading `m` Schur vectors of `t` (n x n; cells are rows), from `start`
-/// (length n). The subspace has 2 m + 40 columns; memory O(n times that),
-/// time O(products (entries + n m)). `tolerance` bounds the residual of each column
-/// relative to the largest eigenvalue.
+/// (length n). The subspace has 4 m + 20 columns, from m = 20 on 2 m + 60; memory O(n
+/// times that), time O(products (entries + n m)). `tolerance` bounds the residual of
+/// each column relative to the largest eigenvalue.
 ///
 /// # Errors
 /// `range`, `shape`, `memory`, `interrupted`, and `not_converged` after
@@ -60,7 +62,7 @@ pub struct Iteration {
     /// Bound of the residual of each column relative to the largest eigenvalue.
     pub tolerance: f64,
     pub max_restarts: usize,
-    /// Columns of the subspace; `None` for 2 m + 40.
+    /// Columns of the subspace; `None` for the usual number.
     pub columns: Option<usize>,
 }
 
@@ -84,7 +86,7 @@ pub fn partial_schur_with(
             found: start.len().min(t.cols()),
         });
     }
-    let size = how.columns.unwrap_or(2 * m + ROOM);
+    let size = how.columns.unwrap_or(subspace(m));
     // A pair more than asked for, and one vector to go on with.
     if size < m + 3 {
         return Err(CoreError::Range {
