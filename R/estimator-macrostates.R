@@ -199,6 +199,8 @@ setMethod("computeMacrostates", "GPCCA", function(
     if (!is.null(names(stored)) && all(levels %in% names(stored))) {
         return(stored[levels])
     }
+    # Too few are refused where they are needed.
+    if (length(stored) < length(levels)) return(unname(stored))
     stats::setNames(unname(stored)[seq_along(levels)], levels)
 }
 
