@@ -9,13 +9,17 @@
 #'   `lineageNames()` and `lineageColors()` also take a [Lineage()].
 #' @param lineage For `drivers()`: one lineage, giving a tidy table; NULL gives
 #'   the wide table of all lineages.
+#' @param which For `memberships()`: of all macrostates, or of the initial or
+#'   terminal states.
 #' @param backward For objects: read the results of the backward chain.
 #' @param ... Not used; an unknown argument is an error.
 #' @return * `eigenvalues()`: complex vector, in the order of the Schur form.
 #' * `schurVectors()`: matrix, cells x components.
 #' * `macrostates()`, `terminalStates()`, `initialStates()`: factor named by
 #'   cell, NA for cells that represent no state.
-#' * `memberships()`: a [Lineage()], cells x macrostates; rows sum to one.
+#' * `memberships()`: a [Lineage()], cells x macrostates; rows sum to one. Those
+#'   of initial or terminal states are the columns, or sums of columns, of their
+#'   macrostates.
 #' * `coarseTransition()`: matrix, states x states; rows sum to one.
 #' * `stationaryDistribution()`: number per cell, summing to one; NULL when the
 #'   chain has several closed classes.
@@ -29,7 +33,8 @@
 #'   gene.
 #' * `lineageNames()`, `lineageColors()`: of the fate probabilities.
 #' @section Errors:
-#' `not_computed` names the step that is missing; `container_stale` when cells
+#' `not_computed` names the step that is missing, or says that states set by
+#' their cells have no memberships; `container_stale` when cells
 #' changed after the result was written; `missing_key` for unknown lineages.
 #' @examples
 #' sce <- simulateDifferentiation(n_cells = 300, n_genes = 100)
@@ -98,16 +103,18 @@ setMethod("macrostates", "ANY", function(x, ..., backward = FALSE) {
 
 #' @rdname accessors
 #' @export
-setMethod("memberships", "Estimator", function(x, ...) {
+setMethod("memberships", "Estimator", function(
+        x, ..., which = c("all", "initial", "terminal")) {
     .checkDots(...)
-    .step(x, "macrostates")$memberships
+    .membershipsOf(.step(x, .membershipStep(which)))
 })
 
 #' @rdname accessors
 #' @export
-setMethod("memberships", "ANY", function(x, ..., backward = FALSE) {
+setMethod("memberships", "ANY", function(
+        x, ..., which = c("all", "initial", "terminal"), backward = FALSE) {
     .checkDots(...)
-    .storedStep(x, "macrostates", backward)$memberships
+    .membershipsOf(.storedStep(x, .membershipStep(which), backward))
 })
 
 #' @rdname computeTsi
@@ -123,6 +130,23 @@ setMethod("tsi", "ANY", function(x, ..., backward = FALSE) {
     .checkDots(...)
     .tsiTable(.storedStep(x, "tsi", backward))
 })
+
+.membershipStep <- function(which, call = rlang::caller_env()) {
+    which <- .checkChoice(which, c("all", "initial", "terminal"), call = call)
+    if (which == "all") "macrostates" else which
+}
+
+.membershipsOf <- function(result, call = rlang::caller_env()) {
+    if (is.null(result$memberships)) {
+        .abort(
+            "not_computed", paste(
+                "These states were set by their cells and have no",
+                "memberships."
+            ), "Set or predict them from the macrostates.", call = call
+        )
+    }
+    result$memberships
+}
 
 #' @rdname accessors
 #' @export

@@ -15,8 +15,8 @@ NULL
         describe = function(result, run, params) {
             counts <- table(result$assignment)
             paste0(step, " states: ", paste0(
-                .someNames(names(counts), 30L), " (",
-                paste(counts, collapse = ", "), " cells)"
+                .someNames(names(counts), 30L), " (cells: ",
+                paste(counts, collapse = ", "), ")"
             ))
         },
         rename = .renameStates

@@ -70,7 +70,7 @@ setMethod("predictTerminalStates", "GPCCA", function(
     states <- .terminalByRule(estimator, params, job)
     .setChosen(
         estimator, "terminal",
-        .statesOfMacrostates(estimator, states, n_cells, job), params,
+        .statesOfMacrostates(estimator, states, params$n_cells, job), params,
         allow_overlap, job
     )
 })

@@ -16,7 +16,9 @@ test_that("renaming renames every result and renaming back undoes it", {
     expect_identical(
         unname(drivers(to, new[[1L]])), unname(drivers(fit, old[1L]))
     )
-    expect_identical(lineageNames(to@results$terminal$memberships), unname(new))
+    expect_identical(
+        lineageNames(memberships(to, which = "terminal")), unname(new)
+    )
     expect_identical(parameters(to, "lineages_fwd")$keys, unname(new))
     expect_identical(parameters(to, "term_states_fwd")$states, unname(new))
     expect_identical(initialStates(to), initialStates(fit))
@@ -30,7 +32,7 @@ test_that("initial states are renamed alone", {
     old <- levels(initialStates(fit))
     to <- renameInitialStates(fit, stats::setNames(list("start"), old))
     expect_identical(levels(initialStates(to)), "start")
-    expect_identical(lineageNames(to@results$initial$memberships), "start")
+    expect_identical(lineageNames(memberships(to, which = "initial")), "start")
     expect_identical(parameters(to, "init_states_fwd")$states, "start")
     expect_identical(fateProbabilities(to), fateProbabilities(fit))
     expect_identical(terminalStates(to), terminalStates(fit))
