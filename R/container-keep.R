@@ -103,7 +103,8 @@ setMethod(".slotEntries", "Seurat", function(x) {
     list(
         assays = .assayNames(x), meta.data = .cellDataNames(x),
         meta.features = .featureDataNames(x), reductions = .embeddingNames(x),
-        graphs = .graphNames(x), images = as.character(names(slot(x, "images"))),
+        graphs = .graphNames(x),
+        images = as.character(names(slot(x, "images"))),
         tools = as.character(names(slot(x, "tools"))),
         misc = as.character(names(.readMisc(x)))
     )

@@ -94,12 +94,14 @@ setMethod("container", "Estimator", function(x, keep = NULL, ...) {
     keep
 }
 
-# Kept entries under names of results that no record of ours speaks of.
+# Kept entries under names of results that no record of ours speaks of; what
+# belongs to a result has a longer name than its record.
 .userEntries <- function(object, keep) {
+    records <- .recordKeys(object)
     lapply(keep, function(keys) {
         Filter(function(key) {
             .isChainKey(key) && key != .nestedSlot &&
-                is.null(.recordFor(object, sub("_colors$", "", key)))
+                !any(startsWith(key, records))
         }, keys)
     })
 }

@@ -214,3 +214,27 @@ test_that("verbs leave their input as it was", {
     container(fit)
     expect_identical(fit, copy)
 })
+
+test_that("a backward chain has names of its own beside a forward one", {
+    fit <- complete()
+    for (object in both(fit)) {
+        back <- GPCCA(
+            transitionMatrix(fit), backward = TRUE, container = object
+        )
+        back <- setTerminalStates(back, list(early = 1:3, late = 9:12))
+        back <- computeFateProbabilities(back)
+        object <- expectQuiet(container(back))
+        expect_identical(
+            terminalStates(object, backward = TRUE), terminalStates(back)
+        )
+        expect_identical(terminalStates(object), terminalStates(fit))
+        expect_true(all(c("fwd_estimator_params", "bwd_estimator_params") %in%
+            .recordKeys(object)))
+        expect_identical(
+            partsOf(fromObject(object, "T_bwd", as = "GPCCA")), partsOf(back)
+        )
+        expect_identical(
+            partsOf(fromObject(object, "T_fwd", as = "GPCCA")), partsOf(fit)
+        )
+    }
+})
