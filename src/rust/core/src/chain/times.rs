@@ -20,7 +20,7 @@
 
 use super::absorption::{fate_probabilities, into_states, FateOptions, Fates};
 use super::classes::reaching;
-use super::times_bound::{bounds, Bounds, WORST};
+use super::times_bound::{bounds, Blocks, Bounds, WORST};
 use super::transient::{Prepared, Transient};
 use crate::error::{try_filled, CoreError, Result};
 use crate::exec::Exec;
@@ -116,20 +116,14 @@ pub fn absorption_times(
         false => None,
     };
     system.judge()?;
-    let bounds = bounds(
-        exec,
-        &prepared,
-        &chain,
-        (&into, &f, &g, h.as_deref()),
-        n_states,
-    )?;
-    fill(
-        &mut times,
-        &chain,
-        &reached,
-        (&f, &g, h.as_deref()),
-        &bounds,
-    )?;
+    let solved = Blocks {
+        into: &into,
+        f: &f,
+        g: &g,
+        h: h.as_deref(),
+    };
+    let bounds = bounds(exec, &prepared, &chain, solved, n_states)?;
+    fill(&mut times, &chain, &reached, solved, &bounds)?;
     times.residuals = system.residuals;
     times.iterations = system.iterations;
     times.solver = system.solver;
@@ -284,13 +278,12 @@ fn failed(what: &str, residual: f64, tolerance: f64, iterations: &[usize]) -> Co
     }
 }
 
-/// Fills in the rows of the cells on their way. Their `f`, `N f` and `N N f` are
-/// blocks of chain cells x states.
+/// Fills in the rows of the cells on their way.
 fn fill(
     times: &mut Times,
     chain: &Transient,
     reached: &[Vec<bool>],
-    (f, g, h): (&[f64], &[f64], Option<&[f64]>),
+    Blocks { f, g, h, .. }: Blocks<'_>,
     bounds: &Bounds,
 ) -> Result<()> {
     let k = reached.len();

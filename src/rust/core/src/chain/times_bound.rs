@@ -20,6 +20,19 @@ const PART: f64 = 1e-6;
 /// Makes up for factors `1 / (1 - rho)`, rho <= PART.
 const SLACK: f64 = 1.0 + 1e-5;
 
+/// What was solved for, chain cells x states, row by row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Blocks<'a> {
+    /// Steps into the states.
+    pub into: &'a [f64],
+    /// Fate probabilities.
+    pub f: &'a [f64],
+    /// `N f`.
+    pub g: &'a [f64],
+    /// `N N f`, where variances are wanted.
+    pub h: Option<&'a [f64]>,
+}
+
 /// Bounds on the errors of one column: in proportion, and times `v`.
 #[derive(Debug, Clone, Copy, Default)]
 struct Column {
@@ -81,8 +94,7 @@ fn quotient(above: f64, below: f64) -> f64 {
     }
 }
 
-/// Bounds for the blocks `into` (steps into the states), `f`, `g` and `h`, chain
-/// cells x states. O(entries * k); one more solve where some residual is not small
+/// Bounds for what was solved for. O(entries * k); one more solve where some residual is not small
 /// in proportion.
 ///
 /// # Errors
@@ -92,7 +104,7 @@ pub(super) fn bounds(
     exec: &Exec,
     prepared: &Prepared<'_>,
     chain: &Transient,
-    (into, f, g, h): (&[f64], &[f64], &[f64], Option<&[f64]>),
+    Blocks { into, f, g, h }: Blocks<'_>,
     k: usize,
 ) -> Result<Bounds> {
     let mut longest = vec![0.0f64; k];

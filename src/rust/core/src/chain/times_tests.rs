@@ -183,7 +183,10 @@ fn the_law_of_total_expectation_holds() {
                 .sum();
             assert!(near(sum, all.means[[i, 0]], 1e-10));
             // The same of second moments.
-            let moment = |t: &Times, c: usize| variances(t)[[i, c]] + t.means[[i, c]].powi(2);
+            let moment = |t: &Times, c: usize| {
+                let mean = t.means[[i, c]];
+                variances(t)[[i, c]] + mean * mean
+            };
             let sum: f64 = (0..3)
                 .map(|c| f.probabilities[[i, c]] * moment(&each, c))
                 .sum();
