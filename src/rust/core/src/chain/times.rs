@@ -69,6 +69,9 @@ const ROUND: f64 = 1e-9;
 const ROUNDS: usize = 6;
 /// A residual below this part of the solution is rounding.
 const ROUNDING: f64 = 16.0 * f64::EPSILON;
+/// Entries this much smaller than the largest of their column need no accuracy of
+/// their own.
+const TINY: f64 = 1e-20;
 /// A fate probability whose residual is a larger part of it is no number.
 const VAGUE: f64 = 1e-6;
 
@@ -208,16 +211,21 @@ impl System<'_, '_> {
     }
 
     /// Solves for the columns of `b` from `x`, until every entry of every residual
-    /// is rounding. Each round solves for what is missing, so that entries much
+    /// is rounding (or far below the least that matters). Each round solves for what is missing, so that entries much
     /// smaller than the largest become accurate, too.
     fn solve(&mut self, b: &[f64], mut x: Vec<f64>) -> Result<Vec<f64>> {
         let k = self.k;
         let size = block::norms(self.exec, b, k)?;
         for round in 0.. {
             let (r, norms) = block::residual(self.exec, self.chain, b, &x, k)?;
+            let mut least = vec![0.0f64; k];
+            for (at, x) in x.iter().enumerate() {
+                least[at % k] = least[at % k].max(TINY * x.abs());
+            }
             let mut open = vec![false; k];
             for (at, (r, x)) in r.iter().zip(&x).enumerate() {
-                open[at % k] |= r.is_nan() || r.abs() > ROUNDING * x.abs();
+                let size = x.abs().max(least[at % k]);
+                open[at % k] |= r.is_nan() || r.abs() > ROUNDING * size;
             }
             let open: Vec<usize> = (0..k).filter(|&c| open[c]).collect();
             if open.is_empty() || round == ROUNDS {
