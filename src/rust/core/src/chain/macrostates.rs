@@ -150,3 +150,7 @@ pub(crate) fn represented(
         assigned => Ok((crispest, assigned?, false)),
     }
 }
+
+#[cfg(test)]
+#[path = "macrostates_tests.rs"]
+mod tests;
