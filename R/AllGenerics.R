@@ -215,6 +215,20 @@ setGeneric("computeTsi", function(estimator, n_macrostates, ...) {
     standardGeneric("computeTsi")
 }, signature = "estimator")
 
+#' @rdname bootstrapFates
+#' @export
+setGeneric("bootstrapFates", function(estimator, ...) {
+    force(estimator)
+    standardGeneric("bootstrapFates")
+}, signature = "estimator")
+
+#' @rdname bootstrapFates
+#' @export
+setGeneric("fateUncertainty", function(x, ...) {
+    force(x)
+    standardGeneric("fateUncertainty")
+})
+
 # Accessors, for estimators and containers alike
 # ---------------------------------
 

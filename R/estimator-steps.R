@@ -27,6 +27,8 @@
         times = .stepTimes,
         priming = .stepPriming,
         drivers = .stepDrivers
+        drivers = .stepDrivers,
+        uncertainty = .stepUncertainty
     )
 }
 

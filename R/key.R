@@ -36,6 +36,15 @@
 }
 .keyCoarse <- function(backward = FALSE) .keyDirected("coarse", backward)
 .keyLineages <- function(backward = FALSE) .keyDirected("lineages", backward)
+# What belongs to fate probabilities: `lineages_fwd_lower`.
+.keyLineagePart <- function(backward = FALSE, part) {
+    vapply(part, function(p) {
+        .keyDirected("lineages", backward, p)
+    }, character(1), USE.NAMES = FALSE)
+}
+.keyUncertainty <- function(backward = FALSE) {
+    .keyDirected("fate_uncertainty", backward)
+}
 .keyAbsorptionTimes <- function(backward = FALSE) {
     .keyDirected("absorption_times", backward)
 }

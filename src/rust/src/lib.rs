@@ -9,6 +9,7 @@ mod chain_cflare;
 mod chain_divisions;
 mod chain_states;
 mod chain_times;
+mod chain_bootstrap;
 mod cluster;
 mod convert;
 mod embed;
@@ -41,6 +42,7 @@ extendr_module! {
     use chain_times;
     use chain_cflare;
     use chain_divisions;
+    use chain_bootstrap;
     use cluster;
     use embed;
     use graph;
