@@ -25,13 +25,14 @@ NULL
 #' In a graph of nearest neighbours a crowd of cells makes neighbourhoods
 #' smaller, while weights leave the edges as they are and so overstate what a
 #' chance crowd attracts, by up to a factor of two in the standard deviation.
-#' `neighborhood = "adaptive"` divides the weight of a cell by the mean weight
-#' around it to the power `1/2 + 1/d`, at most 1, where d is the dimension that
-#' the graph spreads in: with this power, weights move the drift of the walk as
-#' far as a change of the density of cells does on a symmetric graph of nearest
-#' neighbours (Ting et al. 2010). `"fixed"` uses the plain weights, right for
-#' neighbourhoods of fixed size. NULL is `"adaptive"`, and `"fixed"` for a
-#' chain that came as a matrix.
+#' `neighborhood = "adaptive"` divides the weight of a cell by the square root
+#' of the mean weight around it. On a symmetric graph of nearest neighbours
+#' density moves the drift of the walk by `1 - 2/d` (Ting et al. 2010; d the
+#' dimension of the data), weights on fixed edges by 2; divided by their local
+#' mean to the power `1/2 + 1/d` they agree. A half is what every dimension asks
+#' for at least, and leaves intervals a little wide for data of few dimensions.
+#' `"fixed"` uses the plain weights, right for neighbourhoods of fixed size.
+#' NULL is `"adaptive"`, and `"fixed"` for a chain that came as a matrix.
 #'
 #' @section Intervals:
 #' `sin(asin(sqrt(p)) +- z s)^2` around the point estimate p, with s the
@@ -59,10 +60,12 @@ NULL
 #' solution of the data, and resamples are solved on all threads; results are
 #' the same on any number of them. Every solution must have a relative residual
 #' below 1e-6 and an error bound below 1e-4; the worst are in
-#' [certificates()]. Cells without fates (NA) stay NA; a cell that can reach no
-#' terminal state in some resamples has its interval from the others, and is
-#' counted and reported. Time: `n_boot` solutions, for `"recomputed"` as many
-#' Schur decompositions, for `"velocity"` as many evaluations of the kernel.
+#' [certificates()]. Cells without fates (NA) stay NA. Without some edges walks
+#' may be caught in a few cells: fates are those of the walks that arrive, and a
+#' cell from which fewer than one in a thousand arrives, or none, has its
+#' interval from the other resamples, and is counted and reported. Time:
+#' `n_boot` solutions, for `"recomputed"` as many Schur decompositions, for
+#' `"velocity"` as many evaluations of the kernel.
 #' Memory: five numbers per cell and lineage, one copy of the chain per thread;
 #' for `"velocity"` all resampled fates, within
 #' `options(fatecast.memory_limit)`.
@@ -150,7 +153,7 @@ setMethod("bootstrapFates", "TermStatesEstimator", function(
     .setStep(estimator, "uncertainty", result, settings, .run(
         job, method = out$solver, residual = out$residual,
         iterations = out$iterations, error_bound = out$error_bound,
-        used = out$used, exponent = out$exponent
+        used = out$used
     ))
 })
 

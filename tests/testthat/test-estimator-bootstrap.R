@@ -49,14 +49,38 @@ test_that("the spread is that of solving weighted chains in R", {
     )
 })
 
+test_that("intervals hold the mean over samples as often as promised", {
+    # The first cell steps to 40 cells, each of either state with even chances:
+    # its fate is the share of a state, and one half over all samples.
+    k <- 40
+    m <- diag(k + 1)
+    m[1, ] <- c(0, rep(1 / k, k))
+    chain <- GPCCA(m)
+    held <- vapply(seq_len(150), function(r) {
+        drawn <- withr::with_seed(r, stats::rbinom(k, 1, 0.5))
+        fit <- setTerminalStates(chain, list(
+            a = which(drawn == 0) + 1, b = which(drawn == 1) + 1
+        ))
+        fit <- computeFateProbabilities(fit, n_threads = 1)
+        u <- fateUncertainty(bootstrapFates(
+            fit, n_boot = 100, random_state = r, n_threads = 1
+        ))
+        u$lower[["cell1", "a"]] <= 0.5 && 0.5 <= u$upper[["cell1", "a"]]
+    }, logical(1))
+    # 95% and three standard errors of 1.8%, a little less for the weights.
+    expect_gte(mean(held), 0.88)
+    expect_lte(mean(held), 0.985)
+})
+
 test_that("certain fates have intervals without width", {
     m <- as.matrix(Matrix::bdiag(lineChain(6), lineChain(6)))
     fit <- setTerminalStates(GPCCA(m), list(a = 1, b = 12))
     fit <- computeFateProbabilities(fit)
     for (what in c("cells", "neighbors")) {
-        u <- fateUncertainty(bootstrapFates(
+        # Without some edges a walk may be caught before it arrives.
+        u <- fateUncertainty(suppressWarnings(bootstrapFates(
             fit, n_boot = 20, what = what, random_state = 1
-        ))
+        )))
         expect_lt(max(as.matrix(u$upper) - as.matrix(u$lower)), 1e-8)
     }
 })

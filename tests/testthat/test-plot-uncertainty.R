@@ -35,7 +35,11 @@ test_that("all panels share a scale, and stable states have a panel", {
         ggplot2::layer_data(last, 1)$x,
         fateUncertainty(fit)$stability$stability
     )
-    expect_silent(draw(plot))
+    path <- withr::local_tempfile(fileext = ".pdf")
+    grDevices::pdf(path)
+    expect_silent(print(plot))
+    grDevices::dev.off()
+    expect_gt(file.size(path), 0)
 })
 
 test_that("what cannot be drawn is refused", {

@@ -6,8 +6,7 @@ use crate::job;
 use crate::options::Options;
 use extendr_api::prelude::*;
 use fatecast_core::chain::bootstrap::{bootstrap_fates, replicate, BootstrapOptions, Terminal};
-use fatecast_core::chain::bootstrap_density::density_exponent;
-use fatecast_core::chain::bootstrap_resample::{resampled_features, Scheme, SHARE};
+use fatecast_core::chain::bootstrap_resample::{resampled_features, Scheme, CROWDING, SHARE};
 use fatecast_core::chain::bootstrap_states::Reference;
 use fatecast_core::chain::bootstrap_summary::{summarise, Spread};
 use fatecast_core::chain::gpcca::SchurMethod;
@@ -99,12 +98,8 @@ fn rs_bootstrap_fates(
         let level = options.number("level")?;
         let arg = SparseArg::new(&transition)?;
         let slots = arg.slots()?;
-        let (out, exponent) = job::run(n_threads, &progress, move |exec| {
+        let out = job::run(n_threads, &progress, move |exec| {
             let t = slots.by_rows(exec)?;
-            let exponent = match adaptive {
-                true => density_exponent(exec, &t)?,
-                false => 0.0,
-            };
             let terminal = Terminal {
                 states: &states,
                 n_states: k,
@@ -115,14 +110,14 @@ fn rs_bootstrap_fates(
                     true => Scheme::Neighbors(SHARE),
                     false => Scheme::Cells {
                         units: units.as_deref(),
-                        exponent,
+                        exponent: if adaptive { CROWDING } else { 0.0 },
                     },
                 },
                 n_boot,
                 seed,
                 confidence_level: level,
             };
-            Ok((bootstrap_fates(exec, &t, &terminal, point, &o)?, exponent))
+            bootstrap_fates(exec, &t, &terminal, point, &o)
         })?;
         Ok(list!(
             spread = spread_list(&out.spread),
@@ -132,8 +127,7 @@ fn rs_bootstrap_fates(
             residual = out.residual,
             error_bound = out.error_bound,
             iterations = out.iterations as f64,
-            solver = out.solver,
-            exponent = exponent
+            solver = out.solver
         )
         .into())
     })

@@ -1,6 +1,8 @@
 # Coverage of bootstrap intervals of fate probabilities.
 #
-#   Rscript coverage.R [replicates] [cells] [resamples] [topology]
+#   Rscript coverage.R [replicates] [cells] [resamples] [topology] [runs]
+#
+# runs: some of adaptive, fixed and neighbors, separated by commas.
 #
 # Query cells are fixed, with their expression and velocity; all other cells
 # are drawn anew from the simulator for every replicate, and the whole
@@ -26,6 +28,12 @@ replicates <- setting(1, 80)
 cells <- setting(2, 500)
 resamples <- setting(3, 100)
 topology <- if (length(given) >= 4) given[4] else "bifurcation"
+runs <- list(
+    adaptive = list(what = "cells"),
+    fixed = list(what = "cells", neighborhood = "fixed"),
+    neighbors = list(what = "neighbors")
+)
+if (length(given) >= 5) runs <- runs[strsplit(given[5], ",")[[1]]]
 n_query <- 80
 n_neighbors <- 15
 
@@ -55,11 +63,6 @@ one <- function(r) {
     fit <- computeFateProbabilities(fit)
     at <- seq_len(n_query)
     point <- as.matrix(fateProbabilities(fit))[at, ]
-    runs <- list(
-        adaptive = list(what = "cells"),
-        fixed = list(what = "cells", neighborhood = "fixed"),
-        neighbors = list(what = "neighbors")
-    )
     spread <- lapply(runs, function(run) {
         u <- fateUncertainty(do.call(bootstrapFates, c(
             list(fit, n_boot = resamples, random_state = r), run

@@ -3,12 +3,22 @@
 //! Cells are a sample from a tissue. In the Bayesian bootstrap (Rubin 1981) every cell
 //! gets an exponential weight, as if it had been met more or less often, and a step
 //! leads to a cell in proportion to its weight: `T*_ij = T_ij w_j / sum_l T_il w_l`. No
-//! edge comes or goes, so whatever could be reached still can. On a graph of nearest
-//! neighbours the weights are divided by a power of their local mean
-//! ([`super::bootstrap_density`]). Cells of one donor share what the donor brings along;
-//! with donors as units they share the weight. Thinning, the other way, keeps a random
-//! part of the edges of every cell and asks how much hangs on single neighbours; a half
-//! varies as much as another sample of as many edges would, `1 / (k/2) - 1 / k = 1 / k`.
+//! edge comes or goes, so whatever could be reached still can. Cells of one donor share
+//! what the donor brings along; with donors as units they share the weight. Thinning,
+//! the other way, keeps a random part of the edges of every cell and asks how much
+//! hangs on single neighbours; a half varies as much as another sample of as many edges
+//! would, `1 / (k/2) - 1 / k = 1 / k`.
+//!
+//! In a graph of nearest neighbours a denser neighbourhood is a smaller one: where there
+//! are more cells, edges from outside no longer lead in. Weights leave the edges where
+//! they are and so overstate what a chance crowd of cells attracts. How much is known:
+//! the walk on a symmetric graph of nearest neighbours drifts along `(1 - 2/d) grad log
+//! p`, p the density of cells and d the dimension of the data (Ting, Huang & Jordan
+//! 2010), while weights `w` on fixed edges add a drift of `2 grad log w`. Divided by
+//! their local mean `g = T w` to the power a they add `2 (1 - a) grad log w`, and the two
+//! agree for `a = 1/2 + 1/d`. The dimension of cells is large and not well known; `a =
+//! 1/2` ([`CROWDING`]) is what all dimensions ask for at least. On the scale of single
+//! cells g is nearly constant and nothing changes, as it should.
 
 use crate::error::{try_filled, try_with_capacity, CoreError, Result};
 use crate::exec::Exec;
@@ -28,6 +38,10 @@ pub const FEWEST: usize = 2;
 /// The share of the edges that thinning keeps: the one that varies as much as another
 /// sample of edges.
 pub const SHARE: f64 = 0.5;
+
+/// The power of their local mean that weights are divided by on a graph of nearest
+/// neighbours.
+pub const CROWDING: f64 = 0.5;
 
 /// What is drawn anew.
 #[derive(Debug, Clone, Copy, PartialEq)]

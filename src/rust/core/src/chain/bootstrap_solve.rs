@@ -20,6 +20,11 @@ const AIM: f64 = 1e-9;
 pub(super) const WORST_ERROR: f64 = 1e-4;
 /// Residual of the absorption times, which only have to bound.
 const BOUND: f64 = 0.05;
+/// Distance from one within which all walks from a cell arrive in the data.
+const CERTAIN: f64 = 1e-6;
+/// Share of walks that has to arrive in a resample.
+const FEW: f64 = 1e-3;
+
 /// What one resample gives.
 #[derive(Debug, Clone)]
 pub struct Replicate {
@@ -130,15 +135,38 @@ fn solve(
         .map(|c| s.residuals[c] / size[c])
         .fold(0.0, f64::max);
     out.error_bound = error_bound(&chain.residual_range(exec, &b, &s.x, width)?, &s.x, k);
-    judge(out, &s)?;
-    for (&cell, row) in chain.cells.iter().zip(s.x.chunks_exact(width)) {
-        // Within the bound of what was solved for.
+    let least = arrive(chain, &s, start, out);
+    // Of a share: that of the fate itself and that of the sum of all k.
+    out.error_bound *= (k + 1) as f64 / least;
+    judge(out, &s)
+}
+
+/// Fills in the fates of the cells of the chain. A resample without some edges may hold
+/// walks that end nowhere; where the data have none, fates are those of the walks that
+/// arrive, and a cell from which hardly any arrives has none. Returns the least share
+/// that arrives, by which errors grow.
+fn arrive(chain: &Transient, s: &Solved, start: &Start<'_>, out: &mut Replicate) -> f64 {
+    let k = start.point.ncols();
+    let mut least = 1.0f64;
+    for (&cell, row) in chain.cells.iter().zip(s.x.chunks_exact(k + 1)) {
         let to = &mut out.fates[cell * k..(cell + 1) * k];
+        // Within the bound of what was solved for.
         to.iter_mut()
             .zip(row)
             .for_each(|(p, x)| *p = x.clamp(0.0, 1.0));
+        let all_arrive = start.point.row(cell).sum() > 1.0 - CERTAIN;
+        let share: f64 = to.iter().sum();
+        if !all_arrive {
+            continue;
+        }
+        if share < FEW {
+            to.fill(f64::NAN);
+            continue;
+        }
+        least = least.min(share);
+        to.iter_mut().for_each(|p| *p /= share);
     }
-    Ok(())
+    least
 }
 
 /// The right-hand sides, steps into each state and a column of ones, and where the

@@ -79,7 +79,13 @@ fn the_spread_is_that_of_solving_every_resample_afresh() {
             let each: Vec<Array2<f64>> = (0..n_boot as u64)
                 .map(|b| {
                     let star = scheme.resample(&exec, &t, o.seed, b).unwrap();
-                    point(&star, &states, 2)
+                    let mut f = point(&star, &states, 2);
+                    // Of the walks that arrive.
+                    for mut row in f.rows_mut() {
+                        let sum = row.sum();
+                        row /= sum;
+                    }
+                    f
                 })
                 .collect();
             for i in 0..n {
@@ -151,6 +157,30 @@ fn certain_fates_have_no_width() {
             assert!(u.spread.sd[[i, 0]] < 1e-9);
         }
     }
+}
+
+#[test]
+fn walks_that_a_resample_traps_do_not_count() {
+    // Cell 0 steps to a pair that thinning can close, or to either end: of the walks
+    // that arrive, half end in each.
+    let rows = vec![
+        vec![(1, 0.25), (3, 0.25), (4, 0.25), (5, 0.25)],
+        vec![(2, 0.8), (3, 0.1), (4, 0.1)],
+        vec![(1, 0.5), (2, 0.5)],
+        vec![(3, 1.0)],
+        vec![(4, 1.0)],
+        vec![(0, 0.5), (3, 0.25), (4, 0.25)],
+    ];
+    let t = from_rows(6, rows).unwrap();
+    let states = [None, None, None, Some(0), Some(1), None];
+    let p = point(&t, &states, 2);
+    let o = options(Scheme::Neighbors(0.5), 200);
+    let u = bootstrap_fates(&Exec::serial(), &t, &fixed(&states, 2), p.view(), &o).unwrap();
+    for i in 0..6 {
+        let sum = u.spread.mean[[i, 0]] + u.spread.mean[[i, 1]];
+        assert!((sum - 1.0).abs() < 1e-12);
+    }
+    assert!(u.spread.sd[[0, 0]] > 0.1);
 }
 
 #[test]

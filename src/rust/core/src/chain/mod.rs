@@ -2,7 +2,6 @@
 
 pub mod absorption;
 pub mod bootstrap;
-pub mod bootstrap_density;
 pub mod bootstrap_match;
 pub mod bootstrap_resample;
 pub mod bootstrap_solve;
