@@ -5,11 +5,11 @@
 
 mod boundary;
 mod chain;
+mod chain_bootstrap;
 mod chain_cflare;
 mod chain_divisions;
 mod chain_states;
 mod chain_times;
-mod chain_bootstrap;
 mod cluster;
 mod convert;
 mod embed;
