@@ -10,7 +10,7 @@ rs_chain_macrostates <- function(transition, vectors, n, m, optimizer, n_cells, 
 
 rs_chain_select <- function(stability, eigenvalues, method, alpha, threshold, n_states, n_threads, progress) .Call(wrap__rs_chain_select, stability, eigenvalues, method, alpha, threshold, n_states, n_threads, progress)
 
-rs_chain_fates <- function(transition, states, n_states, solver, preconditioner, tolerance, check_sum_tolerance, on_unreachable, n_threads, progress) .Call(wrap__rs_chain_fates, transition, states, n_states, solver, preconditioner, tolerance, check_sum_tolerance, on_unreachable, n_threads, progress)
+rs_chain_fates <- function(transition, states, n_states, solver, preconditioner, tolerance, check_sum_tolerance, on_unreachable, memory, n_threads, progress) .Call(wrap__rs_chain_fates, transition, states, n_states, solver, preconditioner, tolerance, check_sum_tolerance, on_unreachable, memory, n_threads, progress)
 
 rs_states_assign <- function(memberships, n, names, n_cells, n_threads, progress) .Call(wrap__rs_states_assign, memberships, n, names, n_cells, n_threads, progress)
 
@@ -27,6 +27,14 @@ rs_cflare_matches <- function(labels, neighbors) .Call(wrap__rs_cflare_matches, 
 rs_chain_whole <- function(transition, n_cells, n_threads, progress) .Call(wrap__rs_chain_whole, transition, n_cells, n_threads, progress)
 
 rs_chain_divisions <- function(transition, vectors, n, m, states, optimizer, n_cells, n_threads, progress) .Call(wrap__rs_chain_divisions, transition, vectors, n, m, states, optimizer, n_cells, n_threads, progress)
+
+rs_bootstrap_fates <- function(transition, labels, n_states, point, options, n_threads, progress) .Call(wrap__rs_bootstrap_fates, transition, labels, n_states, point, options, n_threads, progress)
+
+rs_bootstrap_replicate <- function(transition, labels, n_states, point, states, n_threads, progress) .Call(wrap__rs_bootstrap_replicate, transition, labels, n_states, point, states, n_threads, progress)
+
+rs_bootstrap_draw <- function(n, seed, b, n_threads, progress) .Call(wrap__rs_bootstrap_draw, n, seed, b, n_threads, progress)
+
+rs_bootstrap_summary <- function(resamples, n, n_states, point, level, n_threads, progress) .Call(wrap__rs_bootstrap_summary, resamples, n, n_states, point, level, n_threads, progress)
 
 rs_cluster_leiden <- function(graph, options, initial, node_sizes, fixed, n_threads, progress) .Call(wrap__rs_cluster_leiden, graph, options, initial, node_sizes, fixed, n_threads, progress)
 
