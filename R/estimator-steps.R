@@ -20,13 +20,12 @@
     list(
         schur = .stepSchur,
         macrostates = .stepMacrostates,
-        initial = .stepInitial,
         tsi = .stepTsi,
+        initial = .stepInitial,
         terminal = .stepTerminal,
         fates = .stepFates,
         times = .stepTimes,
         priming = .stepPriming,
-        drivers = .stepDrivers
         drivers = .stepDrivers,
         uncertainty = .stepUncertainty
     )
