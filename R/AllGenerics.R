@@ -131,6 +131,13 @@ setGeneric("computeSchur", function(estimator, ...) {
     standardGeneric("computeSchur")
 }, signature = "estimator")
 
+#' @rdname computeEigendecomposition
+#' @export
+setGeneric("computeEigendecomposition", function(estimator, ...) {
+    force(estimator)
+    standardGeneric("computeEigendecomposition")
+}, signature = "estimator")
+
 #' @rdname computeMacrostates
 #' @export
 setGeneric("computeMacrostates", function(estimator, ...) {

@@ -13,7 +13,8 @@
 #'   terminal states.
 #' @param backward For objects: read the results of the backward chain.
 #' @param ... Not used; an unknown argument is an error.
-#' @return * `eigenvalues()`: complex vector, in the order of the Schur form.
+#' @return * `eigenvalues()`: complex vector, in the order of the Schur form; of
+#'   [computeEigendecomposition()] when there is no Schur form.
 #' * `schurVectors()`: matrix, cells x components.
 #' * `macrostates()`, `terminalStates()`, `initialStates()`: factor named by
 #'   cell, NA for cells that represent no state.
@@ -22,7 +23,8 @@
 #'   macrostates.
 #' * `coarseTransition()`: matrix, states x states; rows sum to one.
 #' * `stationaryDistribution()`: number per cell, summing to one; NULL when the
-#'   chain has several closed classes.
+#'   chain has several closed classes. From the macrostates, else from
+#'   [computeEigendecomposition()], which also keeps the one of every class.
 #' * `fateProbabilities()`: a [Lineage()], cells x terminal states; rows sum to
 #'   one, NA for cells that reach none.
 #' * `absorptionTimes()`: a data frame, cells x `<state>_mean` (and
@@ -63,6 +65,9 @@ NULL
 #' @export
 setMethod("eigenvalues", "Estimator", function(x, ...) {
     .checkDots(...)
+    if (is.null(x@results$schur) && !is.null(x@results$eigen)) {
+        return(x@results$eigen$D)
+    }
     .step(x, "schur")$eigenvalues
 })
 
@@ -70,8 +75,21 @@ setMethod("eigenvalues", "Estimator", function(x, ...) {
 #' @export
 setMethod("eigenvalues", "ANY", function(x, ..., backward = FALSE) {
     .checkDots(...)
+    if (.onlyStored(x, "eigen", "schur", backward)) {
+        return(.storedStep(x, "eigen", backward)$D)
+    }
     .storedStep(x, "schur", backward)$eigenvalues
 })
+
+# Whether an object holds the results of one step and not those of another.
+.onlyStored <- function(x, step, other, backward,
+                        call = rlang::caller_env()) {
+    .checkContainer(x, call = call)
+    .checkFlag(backward, call = call)
+    keys <- .recordKeys(x)
+    holds <- function(s) .steps()[[s]]$key(backward) %in% keys
+    holds(step) && !holds(other)
+}
 
 #' @rdname accessors
 #' @export
@@ -166,6 +184,9 @@ setMethod("coarseTransition", "ANY", function(x, ..., backward = FALSE) {
 #' @export
 setMethod("stationaryDistribution", "Estimator", function(x, ...) {
     .checkDots(...)
+    if (is.null(x@results$macrostates) && !is.null(x@results$eigen$V_l)) {
+        return(x@results$eigen$stationary_dist)
+    }
     .step(x, "macrostates")$stationary
 })
 
@@ -173,6 +194,9 @@ setMethod("stationaryDistribution", "Estimator", function(x, ...) {
 #' @export
 setMethod("stationaryDistribution", "ANY", function(x, ..., backward = FALSE) {
     .checkDots(...)
+    if (.onlyStored(x, "eigen", "macrostates", backward)) {
+        return(.storedStep(x, "eigen", backward)$stationary_dist)
+    }
     .storedStep(x, "macrostates", backward)$stationary
 })
 

@@ -18,6 +18,7 @@
 # Every step, each after those it rests on.
 .steps <- function() {
     list(
+        eigen = .stepEigen,
         schur = .stepSchur,
         macrostates = .stepMacrostates,
         tsi = .stepTsi,

@@ -1,23 +1,25 @@
 //! Macrostates and fates of a chain.
 
 use crate::boundary::{guard, malformed};
+use crate::chain_spectral::order;
 use crate::convert::{by_columns, dense, or_null, positions, SparseArg};
 use crate::job;
 use extendr_api::prelude::*;
 use fatecast_core::chain::absorption::{
     fate_probabilities, FateOptions, OnUnreachable, Preconditioner, Solver,
 };
-use fatecast_core::chain::gpcca::{eigengap, schur_basis, SchurMethod};
+use fatecast_core::chain::gpcca::{eigengap, weighted_schur_basis, SchurMethod};
 use fatecast_core::chain::macrostates::macrostates;
 use fatecast_core::chain::rotation::Optimizer;
 use fatecast_core::chain::simplex::min_chi;
 use fatecast_core::chain::states::{select_terminal, TerminalRule};
-use fatecast_core::linalg::reorder::Which;
 
-/// Sorted partial real Schur form with a constant first vector.
+/// Sorted partial real Schur form with a constant first vector; an empty `initial`
+/// is the uniform distribution.
 #[extendr]
 fn rs_chain_schur(
     transition: List,
+    initial: &[f64],
     n_components: i32,
     which: &str,
     method: &str,
@@ -26,11 +28,8 @@ fn rs_chain_schur(
     progress: Robj,
 ) -> Robj {
     guard(|| {
-        let which = match which {
-            "LR" => Which::LargestReal,
-            "LM" => Which::LargestMagnitude,
-            _ => return Err(malformed("which")),
-        };
+        let which = order(which)?;
+        let eta = Some(initial).filter(|eta| !eta.is_empty());
         let method = match method {
             "krylov" => SchurMethod::Auto,
             "brandts" => SchurMethod::Dense,
@@ -40,7 +39,8 @@ fn rs_chain_schur(
         let slots = arg.slots()?;
         let out = job::run(n_threads, &progress, move |exec| {
             let t = slots.by_rows(exec)?;
-            schur_basis(exec, &t, n_components.max(0) as usize, which, method)
+            let m = n_components.max(0) as usize;
+            weighted_schur_basis(exec, &t, eta, m, which, method)
         })?;
         let re: Vec<f64> = out.eigenvalues.iter().map(|z| z.re).collect();
         let im: Vec<f64> = out.eigenvalues.iter().map(|z| z.im).collect();

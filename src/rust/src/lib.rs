@@ -10,6 +10,7 @@ mod chain_cflare;
 mod chain_divisions;
 mod chain_states;
 mod chain_times;
+mod chain_spectral;
 mod cluster;
 mod convert;
 mod embed;
@@ -43,6 +44,7 @@ extendr_module! {
     use chain_cflare;
     use chain_divisions;
     use chain_bootstrap;
+    use chain_spectral;
     use cluster;
     use embed;
     use graph;
