@@ -457,5 +457,8 @@ fn judge(fates: &Fates, options: &FateOptions) -> Result<()> {
 }
 
 #[cfg(test)]
+#[path = "absorption_hard_tests.rs"]
+mod hard_tests;
+#[cfg(test)]
 #[path = "absorption_tests.rs"]
 mod tests;

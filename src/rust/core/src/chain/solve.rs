@@ -205,8 +205,8 @@ impl<'a> Prepared<'a> {
                 (Stage::Sweep, Some(sweep)) => {
                     let found = sweep.solve(exec, self.chain, b, &mut s.x, goal)?;
                     s.add(found);
-                    let short = (0..k).any(|c| !(s.residuals[c] <= enough(c)));
-                    self.stalled.store(short, Ordering::Relaxed);
+                    let done = (0..k).all(|c| s.residuals[c] <= enough(c));
+                    self.stalled.store(!done, Ordering::Relaxed);
                 }
                 _ => self.iterate(exec, stage == Stage::Gmres, b, goal, &mut s)?,
             }

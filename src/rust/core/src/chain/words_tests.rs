@@ -66,13 +66,16 @@ fn residuals_go_far_below_what_double_precision_allows() {
     }
 }
 
+/// 2^20.
+const TWO_20: f64 = 1_048_576.0;
+
 #[test]
 fn residuals_are_those_of_exact_arithmetic() {
     // Dyadic numbers: everything is an integer multiple of 2^-40.
-    let (chain, b) = line(9, 0.5f64.powi(20));
+    let (chain, b) = line(9, 1.0 / TWO_20);
     let mut s = Stream::new(3, 1, 1, 1);
     let n = b.len();
-    let unit = 2f64.powi(-20);
+    let unit = 1.0 / TWO_20;
     let high: Vec<f64> = (0..n).map(|_| s.below(1 << 20) as f64 * unit).collect();
     let mut w = Words {
         low: vec![0.0; n],
@@ -83,13 +86,13 @@ fn residuals_are_those_of_exact_arithmetic() {
         solver: "",
     };
     let r = w.residual(&Exec::serial(), &chain, &b, 1).unwrap();
-    let exact = |v: f64| (v * 2f64.powi(40)) as i128;
+    let exact = |v: f64| (v * (TWO_20 * TWO_20)) as i128;
     for i in 0..n {
         let (cols, rates) = row(&chain.rates, i);
         let mut want = exact(b[i]) - exact(chain.leak[i] * w.high[i]);
         for (&j, &v) in cols.iter().zip(rates) {
             let step = w.high[i] - w.high[j as usize];
-            want -= ((v * 2f64.powi(20)) as i128) * ((step * 2f64.powi(20)) as i128);
+            want -= ((v * TWO_20) as i128) * ((step * TWO_20) as i128);
         }
         assert_eq!(exact(r[i]), want);
         assert!(w.worst[0] >= r[i].abs());

@@ -250,7 +250,7 @@ impl SparseLu {
         i: usize,
         lost: f64,
         before: &[u32],
-        after: &mut Vec<u32>,
+        after: &mut [u32],
         own: &mut [f64],
     ) -> Result<()> {
         // Back to the row's own cell: no step at all.
