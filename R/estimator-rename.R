@@ -8,7 +8,8 @@ NULL
 #' nothing is lost; colours stay with their states.
 #'
 #' @details
-#' A joint lineage such as `"Alpha, Beta"` gets the new names of its members.
+#' A joint lineage such as `"Alpha, Beta"` gets the new names of its members,
+#' sorted.
 #' Names of macrostates are not touched. Two states may swap their names.
 #' Renaming back gives the estimator as it was. Cost: O(size of the results).
 #' Randomness, threads: not applicable.
@@ -140,7 +141,7 @@ setMethod("renameInitialStates", "TermStatesEstimator", function(
     renamed <- vapply(joint, function(name) {
         parts <- .splitKey(name, names(new))
         parts <- ifelse(parts %in% names(new), new[parts], parts)
-        paste(parts, collapse = ", ")
+        paste(sort(parts, method = "radix"), collapse = ", ")
     }, "")
     c(new, stats::setNames(renamed, joint))
 }

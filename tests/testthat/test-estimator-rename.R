@@ -83,6 +83,10 @@ test_that("joint lineages get the new names of their members", {
         parameters(to, "lineages_fwd")$keys, c("left, top", "right")
     )
     expect_identical(renameTerminalStates(to, c(top = "up")), fit)
+    # Sorted, as joint names are everywhere.
+    to <- renameTerminalStates(fit, c(up = "down"))
+    expect_identical(lineageNames(to), c("down, left", "right"))
+    expect_identical(renameTerminalStates(to, c(down = "up")), fit)
 })
 
 test_that("wrong names are refused", {
