@@ -66,7 +66,9 @@
 #' set.seed(1)
 #' fates <- matrix(rexp(200), 50, dimnames = list(NULL, LETTERS[1:4]))
 #' fates <- Lineage(fates / rowSums(fates))
-#' reduceLineages(fates, c("A", "C, D"), return_weights = TRUE)$weights
+#' reduceLineages(
+#'     fates, c("A", "C, D"), dist_measure = "cosine_sim", return_weights = TRUE
+#' )$weights
 #' head(reduceLineages(fates, c("A", "B"), mode = "scale"))
 #' @export
 reduceLineages <- function(x, keys, mode = c("dist", "scale"),
