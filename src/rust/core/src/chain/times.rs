@@ -324,6 +324,7 @@ fn fill(
             times.unresolved.push(cell);
         }
     }
+    times.unresolved.sort_unstable();
     Ok(())
 }
 
