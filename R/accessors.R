@@ -22,6 +22,11 @@
 #'   of initial or terminal states are the columns, or sums of columns, of their
 #'   macrostates.
 #' * `coarseTransition()`: matrix, states x states; rows sum to one.
+#' * `macrostates()`, `terminalStates()`: factor named by cell, NA for cells
+#'   that represent no state.
+#' * `memberships()`: a [Lineage()], cells x macrostates; rows sum to one.
+#' * `coarseTransition()`: matrix, states x states; rows sum to one; NULL with a
+#'   single macrostate.
 #' * `stationaryDistribution()`: number per cell, summing to one; NULL when the
 #'   chain has several closed classes. From the macrostates, else from
 #'   [computeEigendecomposition()], which also keeps the one of every class.

@@ -41,3 +41,54 @@ test_that("states are named and coloured by a clustering", {
     plain <- suppressWarnings(computeMacrostates(fit, n_states = 3))
     expect_identical(levels(macrostates(plain)), c("0", "1", "2"))
 })
+
+test_that("memberships of the pancreas are at least as crisp as the peer's", {
+    skip_if_no_reference()
+    folder <- referenceFolder()
+    reference <- readReference(folder)$reference
+    fit <- GPCCA(reference$transition[["combined_0.8v_0.2c"]])
+    fit <- suppressWarnings(computeSchur(fit, 20, n_threads = 2))
+    fit <- suppressWarnings(computeMacrostates(fit, 11, n_threads = 2))
+    crispness <- function(chi) mean(colSums(chi^2) / colSums(chi))
+    ours <- as.matrix(memberships(fit))
+    expect_equal(crispness(ours), fit@results$macrostates$crispness)
+    expect_gt(crispness(ours), crispness(reference$gpcca$memberships) + 0.1)
+})
+
+test_that("cells without a state of their own leave an empty level", {
+    fit <- fitted()
+    chi <- as.matrix(memberships(fit))
+    all <- suppressWarnings(computeMacrostates(
+        fit, n_states = ncol(chi), n_cells = NULL, cluster_key = "cell_type",
+        n_threads = 2
+    ))
+    expect_false(anyNA(macrostates(all)))
+    expect_identical(names(macrostates(all)), rownames(chi))
+    expect_identical(
+        as.integer(macrostates(all)), unname(max.col(chi, "first"))
+    )
+    labels <- c(1L, 1L, 3L)
+    states <- .nameStates(labels, 3L, NULL, c("a", "b", "c"))
+    expect_identical(levels(states$assignment), c("0", "1", "2"))
+    named <- .nameStates(labels, 3L, list(
+        labels = factor(c("x", "x", "y")), colors = c("#ff0000", "#00ff00")
+    ), c("a", "b", "c"))
+    expect_identical(named$names[c(1, 3)], c("x", "y"))
+    expect_identical(nlevels(named$assignment), 3L)
+})
+
+test_that("objects of each class and bare matrices give the same states", {
+    sce <- tree()
+    compute <- function(x) suppressWarnings(computeMacrostates(
+        x, n_states = 4, n_threads = 2
+    ))
+    one <- compute(GPCCA(VelocityKernel(sce), n_threads = 2))
+    two <- compute(GPCCA(VelocityKernel(seuratFrom(sce)), n_threads = 2))
+    bare <- compute(GPCCA(transitionMatrix(one)))
+    for (other in list(two, bare)) {
+        expect_identical(memberships(other), memberships(one))
+        expect_identical(coarseTransition(other), coarseTransition(one))
+        expect_identical(macrostates(other), macrostates(one))
+    }
+    expect_identical(macrostates(container(two)), macrostates(two))
+})
