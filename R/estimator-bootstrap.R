@@ -41,8 +41,9 @@ NULL
 #' They are meant to hold the mean estimate over other samples of cells, not the
 #' biological truth: a bias of graph or kernel, which more cells of the same
 #' kind would not remove, is not in them. In simulations whose cells are drawn
-#' anew, 95% intervals of `what = "cells"` hold that mean in 93% to 97% of the
-#' cases for cells between 0.05 and 0.95. With samples as units, spreads are
+#' anew, 95% intervals of `what = "cells"` hold that mean about as often as they
+#' should for fates between 0.05 and 0.95; plain weights would do so in 99% of
+#' the cases. With samples as units, spreads are
 #' multiplied by `sqrt((m + 1) / (m - 1))` for m samples; with few samples
 #' intervals are rough, and fewer than five give a warning.
 #'
