@@ -157,11 +157,11 @@ fn p_values_are_shares_of_all_orders() {
         &options,
     )
     .unwrap();
-    for g in 0..3 {
-        let r = pearson(&x[g], &p).abs();
+    for (g, x) in x.iter().enumerate() {
+        let r = pearson(x, &p).abs();
         let extreme = orders.iter().filter(|o| {
             let shuffled: Vec<f64> = o.iter().map(|&i| p[i]).collect();
-            pearson(&x[g], &shuffled).abs() >= r - 1e-12
+            pearson(x, &shuffled).abs() >= r - 1e-12
         });
         let exact = extreme.count() as f64 / 720.0;
         let error = (exact * (1.0 - exact) / 40_000.0).sqrt();
