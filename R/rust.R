@@ -2,7 +2,7 @@
 
 # The only .Call in the package.
 
-rs_chain_schur <- function(transition, n_components, which, method, alpha, n_threads, progress) .Call(wrap__rs_chain_schur, transition, n_components, which, method, alpha, n_threads, progress)
+rs_chain_schur <- function(transition, initial, n_components, which, method, alpha, n_threads, progress) .Call(wrap__rs_chain_schur, transition, initial, n_components, which, method, alpha, n_threads, progress)
 
 rs_chain_min_chi <- function(vectors, n, m, states, n_threads, progress) .Call(wrap__rs_chain_min_chi, vectors, n, m, states, n_threads, progress)
 
@@ -35,6 +35,10 @@ rs_bootstrap_replicate <- function(transition, labels, n_states, point, states, 
 rs_bootstrap_draw <- function(n, seed, b, n_threads, progress) .Call(wrap__rs_bootstrap_draw, n, seed, b, n_threads, progress)
 
 rs_bootstrap_summary <- function(resamples, n, n_states, point, level, n_threads, progress) .Call(wrap__rs_bootstrap_summary, resamples, n, n_states, point, level, n_threads, progress)
+
+rs_chain_eigen <- function(transition, k, which, alpha, only_evals, ncv, n_threads, progress) .Call(wrap__rs_chain_eigen, transition, k, which, alpha, only_evals, ncv, n_threads, progress)
+
+rs_chain_classes <- function(transition, n_threads, progress) .Call(wrap__rs_chain_classes, transition, n_threads, progress)
 
 rs_cluster_leiden <- function(graph, options, initial, node_sizes, fixed, n_threads, progress) .Call(wrap__rs_cluster_leiden, graph, options, initial, node_sizes, fixed, n_threads, progress)
 
