@@ -147,6 +147,8 @@ plotSpectrumData <- function(x, n = NULL, backward = FALSE, ...) {
     angle <- seq(0, 2 * pi, length.out = 721L)
     circle <- data.frame(x = cos(angle), y = sin(angle))
     limits <- range(data$real, data$imaginary) + c(-0.05, 0.05)
+    # Pairs lie on both sides of the real axis: it stays in the middle.
+    height <- c(-0.5, 0.5) * diff(limits)
     ggplot(data, aes(.data$real, .data$imaginary)) +
         geom_hline(yintercept = 0, colour = "grey85", linewidth = 0.3) +
         geom_path(
@@ -155,5 +157,5 @@ plotSpectrumData <- function(x, n = NULL, backward = FALSE, ...) {
         ) +
         geom_point(aes(colour = .data$type, shape = .data$type), size = 2.4) +
         labs(x = expression("Re" ~ lambda), y = expression("Im" ~ lambda)) +
-        coord_fixed(xlim = limits, ylim = limits) + .plotTheme()
+        coord_fixed(xlim = limits, ylim = height) + .plotTheme()
 }

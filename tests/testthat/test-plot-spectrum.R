@@ -31,9 +31,8 @@ test_that("complex eigenvalues call for the plane, real ones do not", {
     expect_true(inPlane(plotSpectrum(pairs())))
     expect_false(inPlane(plotSpectrum(pairs(), real_only = TRUE)))
     plane <- plotSpectrum(pairs())
-    expect_identical(
-        plane$coordinates$limits$x, plane$coordinates$limits$y
-    )
+    spans <- lapply(plane$coordinates$limits, diff)
+    expect_equal(spans$x, spans$y)
     dashes <- function(plot) {
         any(vapply(plot$layers, function(l) inherits(l$geom, "GeomVline"), NA))
     }
