@@ -41,6 +41,6 @@ test_that("complex eigenvalues call for the plane, real ones do not", {
     for (plot in list(plotSpectrum(fit), plane)) {
         expect_s3_class(ggplot2::ggplot_build(plot), "ggplot_built")
     }
-    expectFailure(plotSpectrum(fit, legend = "none"), "unknown_argument")
+    expectFailure(plotSpectrum(fit, colour = "none"), "unknown_argument")
     expectFailure(plotSpectrum(fit, legend_loc = "left"), "range")
 })
