@@ -93,16 +93,11 @@ NULL
     if (!nrow(marked)) {
         return(NULL)
     }
-    labels <- marked[!duplicated(marked$feature), , drop = FALSE]
-    labels <- data.frame(x = labels$x, y = labels$y, label = labels$feature)
-    lead <- labels
-    labels$y <- labels$y + diff(range(data$y)) * 0.03
-    if (adjust_text) labels <- .spreadLabels(labels, data, lift = FALSE)
-    lead$xend <- labels$x
-    lead$yend <- labels$y
+    labels <- .geneLabels(marked, data, fontsize, adjust_text)
     list(
         if (adjust_text) geom_segment(
-            aes(xend = .data$xend, yend = .data$yend), lead,
+            aes(.data$from_x, .data$from_y, xend = .data$to_x, yend = .data$y),
+            labels,
             colour = "grey45", linewidth = 0.3
         ),
         .haloText(labels, data, fontsize / .pointsPerUnit),
@@ -118,6 +113,27 @@ NULL
             )
         )
     )
+}
+
+# Where the name of each marked gene stands: above it, or, moved apart, towards
+# the middle of the panel, with the ends of a line from the gene to the name.
+.geneLabels <- function(marked, data, fontsize, adjust_text) {
+    marked <- marked[!duplicated(marked$feature), , drop = FALSE]
+    labels <- data.frame(
+        x = marked$x, y = marked$y, label = marked$feature,
+        from_x = marked$x, from_y = marked$y
+    )
+    if (!adjust_text) {
+        labels$y <- labels$y + diff(range(data$y)) * 0.03
+        return(labels)
+    }
+    span <- diff(range(data$x))
+    half <- span * 0.011 * nchar(labels$label) * fontsize / 10
+    side <- ifelse(labels$x < mean(range(data$x)), 1, -1)
+    labels$x <- labels$x + side * (half + 0.04 * span)
+    labels <- .spreadLabels(labels, data, lift = FALSE)
+    labels$to_x <- labels$x - side * half
+    labels
 }
 
 # Points of a font per unit of size of a text in a plot.
