@@ -142,8 +142,10 @@ setMethod("computeLineageDrivers", "TermStatesEstimator", function(
     if (ncol(fates) > 1L) {
         return(p)
     }
-    known <- estimator@results[c("macrostates", "eigen")]
-    known <- Filter(length, lapply(unname(known), `[[`, "stationary"))
+    known <- Filter(length, list(
+        estimator@results$macrostates$stationary,
+        estimator@results$eigen$stationary_dist
+    ))
     if (!length(known)) {
         .abort(
             "not_computed", paste(

@@ -7,11 +7,10 @@ withEigen <- function(fit, k = 10) {
         top <- order(-Re(found$values))[seq_len(k)]
         list(values = found$values[top], vectors = found$vectors[, top])
     })
-    fit@results$eigen <- list(
+    .setStep(fit, "eigen", list(
         D = as.complex(sides$right$values), V_l = sides$left$vectors,
         V_r = sides$right$vectors, eigengap = 3L
-    )
-    fit
+    ), list(k = k), list(residual = 1e-14))
 }
 
 cflare <- function() {

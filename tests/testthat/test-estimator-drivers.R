@@ -103,6 +103,9 @@ test_that("a single lineage is replaced by the stationary distribution", {
     )
     bare <- suppressWarnings(computeFateProbabilities(bare))
     expectFailure(computeLineageDrivers(bare), "not_computed")
+    solved <- computeEigendecomposition(bare, k = 4)
+    table <- drivers(computeLineageDrivers(solved))
+    expect_equal(table[[1]], want, tolerance = 1e-7)
 })
 
 test_that("the ends of the confidence level are a point and everything", {

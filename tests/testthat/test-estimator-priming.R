@@ -126,7 +126,7 @@ test_that("early cells that cannot answer are refused", {
     expectFailure(primingDegree(x - 1), "not_computed")
     expectFailure(primingDegree(Lineage(x - 1)), "range")
     expectFailure(primingDegree(x, "other"), "range")
-    expectFailure(primingDegree(x, early = 1), "unknown_argument")
+    expectFailure(primingDegree(x, cells = 1), "unknown_argument")
     bare <- setTerminalStates(GPCCA(diag(3)), list(a = 1))
     expectFailure(computeLineagePriming(bare), "not_computed")
 })
