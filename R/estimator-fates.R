@@ -57,8 +57,8 @@ NULL
 #' @section Errors:
 #' `not_computed` without terminal states; `unreachable` (with the cells);
 #' `not_converged`; `no_state` when every cell is terminal; `missing_key` for
-#' unknown `keys`, `duplicate_names` for keys that share a state. One terminal state only is a warning: all probabilities are
-#' 1.
+#' unknown `keys`, `duplicate_names` for keys that share a state. One terminal
+#' state only is a warning: all probabilities are 1.
 #' @references Lange, M. et al. (2022) CellRank for directed single-cell fate
 #'   mapping. Nature Methods 19, 159-170. Kemeny, J.G. and Snell, J.L. (1976)
 #'   Finite Markov chains. Springer.
@@ -141,9 +141,9 @@ setMethod("computeFateProbabilities", "TermStatesEstimator", function(
     "graph, or use on_unreachable = \"na\"."
 )
 
-# The states that `keys` name, in their order: names of states, or several joined
-# as in "A, B". A list of the assignment (a factor over cells, NA outside the
-# states) and the colours of its levels.
+# The states that `keys` name, in their order: names of states, or several
+# joined as in "A, B". A list of the assignment (a factor over cells, NA
+# outside the states) and the colours of its levels.
 .keptStates <- function(terminal, keys, call = rlang::caller_env()) {
     known <- levels(terminal$assignment)
     if (is.null(keys)) {
@@ -155,6 +155,8 @@ setMethod("computeFateProbabilities", "TermStatesEstimator", function(
         .badType(keys, "names of terminal states", TRUE, "keys", call)
     }
     members <- lapply(keys, .splitKey, known = known)
+    # A key of nothing but commas and blanks names no state.
+    members[!lengths(members)] <- ""
     .knownStates(unlist(members), known, "terminal state", call)
     names <- vapply(members, paste, "", collapse = ", ")
     kept <- rep(seq_along(members), lengths(members))
@@ -165,13 +167,6 @@ setMethod("computeFateProbabilities", "TermStatesEstimator", function(
     list(assignment = assignment, colors = vapply(members, function(m) {
         if (length(m) == 1L) colors[[m]] else .mixColors(unname(colors[m]))
     }, "", USE.NAMES = FALSE))
-}
-
-# The states of one key. A name that holds a comma itself goes before a joint
-# name. The order does not depend on the locale.
-.splitKey <- function(key, known) {
-    if (key %in% known) return(key)
-    sort(trimws(strsplit(key, ",", fixed = TRUE)[[1L]]), method = "radix")
 }
 
 .warnFates <- function(out, names, cells) {

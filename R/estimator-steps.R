@@ -1,12 +1,12 @@
 # The steps of an estimator: where each is stored, which call makes it, which
 # results it rests on, and how it is written, read, described and renamed.
 
-# One step. `key(backward)` names its record; `needs` are the steps it rests on;
-# `write(object, x, key)` puts its result into the object of estimator `x`;
-# `read(object, record, key)` is the result as the estimator held it, or NULL
-# when the object lacks a part of it; `describe(result, run, params)` says in one
-# line what is known and how well; `rename(result, new)` gives lineages the names
-# `new`, a character vector named by the old ones.
+# One step. `key(backward)` names its record; `needs` are the steps it rests
+# on; `write(object, x, key)` puts its result into the object of estimator
+# `x`; `read(object, record, key)` is the result as the estimator held it, or
+# NULL when the object lacks a part of it; `describe(result, run, params)`
+# says in one line what is known and how well; `rename(result, new)` gives
+# lineages the names `new`, a character vector named by the old ones.
 .newStep <- function(key, call, needs, write, read, describe,
                      rename = function(result, new) result) {
     list(

@@ -132,7 +132,7 @@ pickLineages <- function(x, lineages, ...) {
         )
     }
     keys <- enc2utf8(unname(keys))
-    members <- lapply(keys, .keyMembers, known = known)
+    members <- lapply(keys, .splitKey, known = known)
     rest <- keys == "rest" & !"rest" %in% known
     named <- unlist(members[!rest])
     .knownLineages(named, all(lengths(members) > 0L), known, call)
@@ -163,11 +163,10 @@ pickLineages <- function(x, lineages, ...) {
     members
 }
 
-# The sorted members of one key.
-.keyMembers <- function(key, known) {
-    if (key %in% known) {
-        return(key)
-    }
+# The members of one key, sorted whatever the locale. A name that holds a comma
+# itself goes before a joint name.
+.splitKey <- function(key, known) {
+    if (key %in% known) return(key)
     parts <- trimws(strsplit(key, ",", fixed = TRUE)[[1L]])
     sort(parts[nzchar(parts)], method = "radix")
 }

@@ -58,7 +58,9 @@ inferred <- function(fit) {
     print(fit)
     draw("spectrum", plotSpectrum(fit), width = 6, height = 4.5)
     draw("coarse", plotCoarseT(fit), width = 7, height = 6)
-    draw("uncertainty", plotFateUncertainty(fit), width = 12, height = 5)
+    draw(
+        "uncertainty", plotFateUncertainty(fit, ncol = 3), width = 13, height = 4
+    )
     fates <- lineageNames(fit)
     if (length(fates) > 1L) {
         draw(

@@ -174,7 +174,9 @@ test_that("a name with a comma goes before a joint name", {
 
 test_that("a solver or preconditioner that does not exist is refused", {
     fit <- setTerminalStates(GPCCA(walk()), list(a = 1, b = 7))
-    e <- expectFailure(computeFateProbabilities(fit, solver = "lgmres"), "range")
+    e <- expectFailure(
+        computeFateProbabilities(fit, solver = "lgmres"), "range"
+    )
     expect_match(conditionMessage(e), "bicgstab")
     e <- expectFailure(
         computeFateProbabilities(fit, preconditioner = "icc"), "range"

@@ -1,4 +1,4 @@
-test_that("memberships are memberships, and the coarse chain keeps eigenvalues", {
+test_that("memberships are such, and the coarse chain keeps eigenvalues", {
     fit <- fitted()
     chi <- as.matrix(memberships(fit))
     expect_gte(min(chi), 0)
