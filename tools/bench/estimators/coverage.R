@@ -1,6 +1,7 @@
 # Coverage of bootstrap intervals of fate probabilities.
 #
 #   Rscript coverage.R [replicates] [cells] [resamples] [topology] [runs]
+#       [seed]
 #
 # runs: some of adaptive, fixed and neighbors, separated by commas.
 #
@@ -27,6 +28,7 @@ setting <- function(at, default) {
 replicates <- setting(1, 80)
 cells <- setting(2, 500)
 resamples <- setting(3, 100)
+seed <- setting(6, 11)
 topology <- if (length(given) >= 4) given[4] else "bifurcation"
 runs <- list(
     adaptive = list(what = "cells"),
@@ -39,7 +41,7 @@ n_neighbors <- 15
 
 pool <- suppressWarnings(simulateDifferentiation(
     n_cells = 2 * n_query + replicates * (cells - n_query), n_genes = 150,
-    topology = topology, n_samples = 1, condition_effect = 0, random_state = 11
+    topology = topology, n_samples = 1, condition_effect = 0, random_state = seed
 ))
 truth <- as.matrix(colData(pool)[grep("^fate_", names(colData(pool)))])
 colnames(truth) <- sub("^fate_", "", colnames(truth))

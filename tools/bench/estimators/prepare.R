@@ -5,9 +5,11 @@
 # ../kernels/prepare.py); both 0.8 velocity + 0.2 connectivity. Writes, little
 # endian, for each: chain_<name>.rds and compressed rows chain_<name>.p.i32,
 # .i.i32, .x.f64; for the tree also terminal states, one number per cell, 0 for
-# none: tips_N.i32 (the last hundredth of each of the five tips) and hard_N.i32
-# (all of six macrostates but the one in which the chain spends most time).
-# Files that are there already are kept.
+# none: tips_N.i32 (the last hundredth of each of the five tips) and, where
+# "hard" is among the chains, hard_N.i32 (all of six macrostates but the one in
+# which the chain spends most time).
+# Files that are there already are kept. Without a graph_N.* the graph is made
+# here.
 
 arguments <- commandArgs(trailingOnly = TRUE)
 stopifnot(
@@ -29,6 +31,8 @@ suppressMessages({
 options(fatecast.threads = threads, fatecast.memory_limit = 32 * 2^30)
 
 TIPS <- c(3, 4, 5, 7, 8)
+
+absent <- function(name) !file.exists(pathTo(name))
 
 mixed <- function(velocity, sce) {
     transitionMatrix(0.8 * velocity + 0.2 * ConnectivityKernel(sce))
@@ -52,7 +56,13 @@ tree <- function() {
             V = cellRows("velocity_%d.f64", 50L, cells)
         )
     )
-    graph <- readGraph()
+    graph <- if (absent(sprintf("graph_%d.data.f64", cells))) {
+        buildNeighbors(
+            reducedDim(sce, "X"), NEIGHBORS, random_state = 0
+        )$connectivities
+    } else {
+        readGraph()
+    }
     dimnames(graph) <- list(names, names)
     sce <- fatecast:::.writeGraph(sce, "connectivities", graph)
     mixed(VelocityKernel(sce, attr = "obsm", xkey = "X", vkey = "V"), sce)
@@ -91,24 +101,17 @@ writeHard <- function(chain) {
     write(state, sprintf("hard_%d.i32", cells))
 }
 
-missing <- function(name) !file.exists(pathTo(name))
+treeName <- sprintf("chain_tree_%d", cells)
+chainNames <- c(pancreas = "chain_pancreas", tree = treeName)
+asked <- arguments[-seq_len(3L)]
 
-for (chain in arguments[-seq_len(3L)]) {
-    name <- if (chain == "pancreas") {
-        "chain_pancreas"
-    } else {
-        sprintf("chain_%s_%d", chain, cells)
+for (chain in intersect(names(chainNames), asked)) {
+    name <- chainNames[[chain]]
+    if (absent(paste0(name, ".x.f64"))) {
+        writeChain(switch(chain, pancreas = pancreas(), tree = tree()), name)
     }
-    made <- NULL
-    if (missing(paste0(name, ".x.f64"))) {
-        made <- switch(chain, pancreas = pancreas(), tree = tree())
-        writeChain(made, name)
-    }
-    if (chain == "tree") {
-        if (missing(sprintf("tips_%d.i32", cells))) writeTips()
-        if (missing(sprintf("hard_%d.i32", cells))) {
-            if (is.null(made)) made <- readRDS(pathTo(paste0(name, ".rds")))
-            writeHard(made)
-        }
-    }
+}
+if ("tree" %in% asked && absent(sprintf("tips_%d.i32", cells))) writeTips()
+if ("hard" %in% asked && absent(sprintf("hard_%d.i32", cells))) {
+    writeHard(readRDS(pathTo(paste0(treeName, ".rds"))))
 }

@@ -43,7 +43,7 @@ mkdir -p "$trees"
 "$python" "$here/../kernels/prepare.py" "$trees" "$cells"
 ln -sf "$(cd "$(dirname "$pancreas")" && pwd)/$(basename "$pancreas")" \
     "$trees/pancreas.rds"
-Rscript --vanilla "$here/prepare.R" "$trees" "$cells" "$threads" pancreas tree
+Rscript --vanilla "$here/prepare.R" "$trees" "$cells" "$threads" pancreas tree hard
 
 # one_pass <task> <round>
 one_pass() {
