@@ -41,9 +41,9 @@ NULL
 #' They are meant to hold the mean estimate over other samples of cells, not the
 #' biological truth: a bias of graph or kernel, which more cells of the same
 #' kind would not remove, is not in them. In simulations whose cells are drawn
-#' anew, 95% intervals of `what = "cells"` hold that mean about as often as they
-#' should for fates between 0.05 and 0.95; plain weights would do so in 99% of
-#' the cases. With samples as units, spreads are
+#' anew (500 cells, 100 data sets, two and three fates), 95% intervals over
+#' cells held that mean in 94 to 97% of the cases for fates between 0.05 and
+#' 0.95; plain weights do so in about 99%. With samples as units, spreads are
 #' multiplied by `sqrt((m + 1) / (m - 1))` for m samples; with few samples
 #' intervals are rough, and fewer than five give a warning.
 #'
