@@ -160,7 +160,7 @@ setMethod(".keepEntries", "Seurat", function(x, keep) {
         a <- .setLayer(a, "counts", zeros)
         kept <- "counts"
     }
-    SeuratObject::DefaultLayer(a) <- kept[1L]
+    a <- .seuratFive("DefaultLayer<-")(a, value = kept[1L])
     for (part in setdiff(.layerParts(a), kept)) a <- .setLayer(a, part, NULL)
     a
 }

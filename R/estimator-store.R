@@ -40,7 +40,7 @@ NULL
 #' sce <- simulateDifferentiation(n_cells = 300, n_genes = 100)
 #' fit <- castFates(sce, cluster_key = "cell_type")
 #' container(fit)
-#' container(fit, keep = list(colData = "cell_type", reducedDims = "UMAP"))
+#' container(fit, keep = list(colData = "cell_type", reducedDims = "PCA"))
 #' @rdname container
 #' @export
 setMethod("container", "Estimator", function(x, keep = NULL, ...) {
